@@ -1,0 +1,3 @@
+"""weaver-sdk: make a language model think in parallel."""
+
+__version__ = "0.1.0"

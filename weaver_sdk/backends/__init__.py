@@ -1,0 +1,1 @@
+"""One completion, streamed, from one kind of server. Backends know no markup."""

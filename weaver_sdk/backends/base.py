@@ -1,0 +1,145 @@
+"""The contract between the runtime and a server: a request goes in, chunks come out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+from weaver_sdk.options import Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """The user's problem, in the two forms that servers take. It is data: no markup is ever read in it."""
+
+    text: str
+    """The chat template applied, ready for the model to write on: what `/v1/completions` takes."""
+    messages: tuple[Mapping[str, str], ...] = ()
+    """Role and content of each turn: what `/v1/chat/completions` takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedPrefix:
+    """Told with each of the completions of one fork: they begin alike and are sent at once."""
+
+    key: str
+    """The same for all siblings of one fork, and for no other request."""
+    width: int
+    """How many siblings there are."""
+    text: str
+    """What all siblings begin with (prompt and trajectory)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionRequest:
+    """One completion: write on from `prompt.text + prefix`."""
+
+    prompt: Prompt
+    prefix: str = ""
+    """The trajectory so far, which the model continues."""
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    grammar: str | None = None
+    """A GBNF grammar, for servers that can hold the model to one."""
+    routing_key: str | None = None
+    """The same for all requests of a run, so that a router may keep them on one replica."""
+    shared: SharedPrefix | None = None
+    where: str = ""
+    """Which piece of the run this is ("run 1f3a, fork 1, thread 2"), for errors and logs."""
+
+    @property
+    def text(self) -> str:
+        """The whole input text."""
+        return self.prompt.text + self.prefix
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Token counts as the server reports them; the last report of a stream is the one that counts."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retry:
+    """A request failed and is about to be sent again."""
+
+    attempt: int
+    """The number of the attempt to come: 2 for the first retry."""
+    delay: float
+    """Seconds until it is sent."""
+    reason: str
+    resumed: bool = False
+    """Whether text had arrived: it was kept, and the new request goes on behind it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """One piece of a stream: new text, or how it ended, or both.
+
+    A backend passes text as the server sent it. Whether a stop string is in it, and where the text is cut,
+    is the runtime's business. A stream that ends without a finish reason has raised an error.
+    """
+
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    finish_reason: str | None = None
+    """As the server said: "stop", "length", …; set in one chunk only. [DONE] alone counts as "stop"."""
+    matched_stop: str | None = None
+    """The stop string that ended the text, where the server says which."""
+    usage: Usage | None = None
+    retry: Retry | None = None
+    """Set in a chunk without text: the attempt before failed."""
+    reasoning: str = ""
+    """Text of a separate reasoning field, where a chat server sends one."""
+
+
+ServerKind = Literal["unknown", "vllm", "sglang", "llama.cpp", "openai", "scripted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What one server can do and how it behaves; the one place that knows."""
+
+    server: ServerKind = "unknown"
+    reports_matched_stop: bool = False
+    """It says which stop string ended a text, so that silence means the end of the sequence."""
+    grammar: bool = False
+    """It takes a GBNF grammar."""
+    token_ids: bool = False
+    """It sends token ids when asked."""
+    extra_fields: Mapping[str, object] = field(default_factory=dict)
+    """Request fields that only this server knows and that we always want."""
+    reliable_finish: bool = True
+    """False where a finish reason may be made up on a stream that was cut."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Where completions come from. Write one to bring a server of your own."""
+
+    @property
+    def model(self) -> str:
+        """The model's name, for the result."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do."""
+        ...
+
+    def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+        """Stream one completion; write it as an async generator. Closing the generator aborts the request.
+
+        Raises:
+            BackendError: the completion could not be had, after the backend's own retries.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the backend opened itself."""
+        ...

@@ -1,0 +1,108 @@
+"""Errors a user can act on: what failed, where, and what to do.
+
+    WeaverError
+    ├── ConfigurationError      an argument or setting is wrong or contradicts another
+    ├── BackendError            a completion could not be had from the server
+    │   ├── APIStatusError      the server answered with an error (an HTTP status, or one inside a 200)
+    │   ├── ConnectionFailed    no connection, or it broke before the answer began
+    │   ├── IdleTimeout         the socket stayed open and silent for too long
+    │   ├── TruncatedStream     the stream ended without a finish reason or [DONE]
+    │   └── ProtocolError       the server sent something that is not the protocol
+    ├── EngineError             a server that we start ourselves
+    │   ├── EngineNotInstalled  the package of the engine is missing
+    │   └── EngineStartFailed   the engine did not become ready
+    ├── BudgetError             a budget that cannot be kept (a negative limit, say)
+    └── MarkupError             text that is not well-formed, where the caller asked for the strict form
+
+A bad *thread* is none of these: it is closed, joined, and noted as a `Repair` in the result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weaver_sdk.result import Result
+
+
+class WeaverError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+    result: Result | None = None
+    """What the run had done when it failed, where a run failed: work already done is never lost."""
+
+
+class ConfigurationError(WeaverError):
+    """An argument or setting is wrong, missing, or contradicts another one."""
+
+
+class BackendError(WeaverError):
+    """A completion could not be had from the server."""
+
+    retryable = False
+
+
+class APIStatusError(BackendError):
+    """The server answered with an error: by HTTP status, or by an error object inside a 200."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None = None,
+        retry_after: float | None = None,
+        should_retry: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status; for an error inside a 200 the code that the error object carries, else 200."""
+        self.code = code
+        """The server's own word for the error, such as "rate_limit_exceeded"."""
+        self.retry_after = retry_after
+        """Seconds that the server asked us to wait, where it did."""
+        self.retryable = (
+            should_retry if should_retry is not None else status in {408, 409, 429} or status >= 500
+        )
+
+
+class ConnectionFailed(BackendError):
+    """No connection to the server, or it broke before the answer was whole."""
+
+    retryable = True
+
+
+class IdleTimeout(BackendError):
+    """The connection stayed open, but nothing arrived for the allowed number of seconds."""
+
+    retryable = True
+
+
+class TruncatedStream(BackendError):
+    """The stream ended without a finish reason and without [DONE]."""
+
+    retryable = True
+
+
+class ProtocolError(BackendError):
+    """The server sent something that is not the completions protocol: HTML, broken JSON, a wrong shape."""
+
+
+class EngineError(WeaverError):
+    """A server that we start ourselves failed."""
+
+
+class EngineNotInstalled(EngineError):
+    """The package that holds the engine is not installed; the message names the extra."""
+
+
+class EngineStartFailed(EngineError):
+    """The engine did not become ready; the message holds the last lines of its log."""
+
+
+class BudgetError(WeaverError):
+    """A budget that cannot be kept, such as a negative limit."""
+
+
+class MarkupError(WeaverError):
+    """Text that is not well-formed markup, raised only where the caller asked for the strict form."""

@@ -1,0 +1,172 @@
+"""What happens in a run, one event at a time. Frozen data; every event dumps to one line of JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from weaver_sdk.options import Mode
+from weaver_sdk.result import Outcome, Repair, Result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStarted:
+    """The run begins."""
+
+    kind: Literal["run_started"] = "run_started"
+    run_id: str
+    at: float
+    """Seconds since the run began, on a monotonic clock; the same in every event."""
+    problem: str
+    model: str
+    mode: Mode
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentDelta:
+    """New text outside threads."""
+
+    kind: Literal["segment_delta"] = "segment_delta"
+    run_id: str
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForkOpened:
+    """The outlines are read; their threads are about to start."""
+
+    kind: Literal["fork_opened"] = "fork_opened"
+    run_id: str
+    at: float
+    fork: int
+    """The block's number in the run, counted from 1."""
+    outlines: tuple[str, ...]
+    labels: tuple[str, ...]
+    """The numbers that the threads carry in the text, in the order of the outlines."""
+    parent: tuple[int, int] | None = None
+    """The (fork, thread) that opened a nested block."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadStarted:
+    """A thread's request was sent."""
+
+    kind: Literal["thread_started"] = "thread_started"
+    run_id: str
+    at: float
+    fork: int
+    thread: int
+    """The thread's place in its block, counted from 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadDelta:
+    """New text inside a thread."""
+
+    kind: Literal["thread_delta"] = "thread_delta"
+    run_id: str
+    at: float
+    fork: int
+    thread: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadFinished:
+    """A thread ended, well or not."""
+
+    kind: Literal["thread_finished"] = "thread_finished"
+    run_id: str
+    at: float
+    fork: int
+    thread: int
+    outcome: Outcome
+    tokens: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Joined:
+    """The threads of a block were put into the context."""
+
+    kind: Literal["joined"] = "joined"
+    run_id: str
+    at: float
+    fork: int
+    text: str
+    """The exact text that was appended: segment deltas and joined texts, in order, are the trajectory."""
+    parent: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repaired:
+    """Something in the model's text was mended."""
+
+    kind: Literal["repaired"] = "repaired"
+    run_id: str
+    at: float
+    repair: Repair
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retried:
+    """A request failed and is sent again."""
+
+    kind: Literal["retried"] = "retried"
+    run_id: str
+    at: float
+    attempt: int
+    """The number of the attempt to come: 2 for the first retry."""
+    delay: float
+    """Seconds until it is sent."""
+    reason: str
+    fork: int | None = None
+    thread: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFinished:
+    """The run is over; the last event of every run that was not abandoned."""
+
+    kind: Literal["run_finished"] = "run_finished"
+    run_id: str
+    at: float
+    result: Result
+
+
+Event = (
+    RunStarted
+    | SegmentDelta
+    | ForkOpened
+    | ThreadStarted
+    | ThreadDelta
+    | ThreadFinished
+    | Joined
+    | Repaired
+    | Retried
+    | RunFinished
+)
+"""Any event; `kind` tells which."""
+
+
+@cache
+def _adapter() -> TypeAdapter[Event]:
+    return TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+def dump_event(event: Event) -> str:
+    """Return an event as one line of JSON."""
+    return _adapter().dump_json(event).decode()
+
+
+def load_event(line: str) -> Event:
+    """Read an event from one line of JSON.
+
+    Raises:
+        pydantic.ValidationError: the line is not an event.
+    """
+    return _adapter().validate_json(line)

@@ -1,0 +1,80 @@
+"""What a user may choose for a run: how to sample, and how much to spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from weaver_sdk.errors import BudgetError, ConfigurationError
+
+Mode = Literal["parallel", "sequential"]
+"""`parallel` runs the fork/join state machine; `sequential` is the same model with the tags as plain text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the model picks tokens; `None` leaves the choice to the server."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further request fields, sent as they are, for servers that know them."""
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None and self.temperature < 0:
+            raise ConfigurationError(f"temperature is {self.temperature}: use 0 (greedy) or more")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigurationError(f"top_p is {self.top_p}: use a number over 0 and up to 1")
+
+    def as_fields(self) -> dict[str, Any]:
+        """Return the request fields that are set."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        return {name: value for name, value in own.items() if value is not None} | dict(self.extra)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much one run may spend; `None` is no limit. Limits hold while text streams.
+
+    When a limit is reached, open threads are closed and joined and the model is led to its answer within the
+    reserve, which is part of the limit; with `on_exhausted="stop"` the run ends at once.
+
+    Raises:
+        BudgetError: a limit is negative or zero.
+    """
+
+    total_tokens: int | None = None
+    """Tokens generated in the whole run."""
+    critical_path_tokens: int | None = None
+    """Tokens outside threads, and for each block those of its longest thread."""
+    thread_tokens: int | None = None
+    """Tokens of one thread; a thread that reaches it is closed and joined, and the run goes on."""
+    seconds: float | None = None
+    """Wall-clock seconds of the whole run."""
+    max_threads: int = 50
+    """Threads of one block; outlines beyond are not worked out."""
+    max_forks: int = 32
+    """Blocks of one run, nested ones included."""
+    max_depth: int = 1
+    """How deep blocks may nest: 1 is no block inside a thread, 0 is no block at all."""
+    on_exhausted: Literal["answer", "stop"] = "answer"
+    reserve_tokens: int = 256
+    """Tokens of a limit kept back for the answer; never more than a quarter of the limit."""
+    reserve_seconds: float = 5.0
+    """Seconds of the limit kept back for the answer; never more than a quarter of the limit."""
+
+    def __post_init__(self) -> None:
+        for name in ("total_tokens", "critical_path_tokens", "thread_tokens", "seconds"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise BudgetError(f"Budget({name}={value}): a limit is more than 0, or None for no limit")
+        for name in ("max_threads", "max_forks", "max_depth", "reserve_tokens", "reserve_seconds"):
+            value = getattr(self, name)
+            if value < 0:
+                raise BudgetError(f"Budget({name}={value}): use 0 or more")
+        if self.on_exhausted not in ("answer", "stop"):
+            raise BudgetError(f'Budget(on_exhausted={self.on_exhausted!r}): use "answer" or "stop"')

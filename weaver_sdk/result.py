@@ -1,0 +1,195 @@
+"""What a run gives back: the trajectory, what happened in it, what it cost. Plain data that dumps to JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from weaver_sdk.options import Mode
+
+Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancelled"]
+"""How a piece of text ended: `done` by its own closing tag, the others by something that cut it short."""
+
+Finish = Literal["stop", "length", "budget", "cancelled"]
+"""How a run ended: `stop` by the model, `length` by the server's limit, `budget` by ours."""
+
+TokensFrom = Literal["usage", "token_ids", "chunks"]
+"""Where token counts come from, best first: the server's usage, token ids it sent, or chunks counted."""
+
+RepairKind = Literal[
+    # the outlines of a block
+    "unclosed_outline",
+    "unclosed_outlines",
+    "unreadable_outlines",
+    "outline_numbers",
+    "single_outline",
+    "missing_block_tag",
+    "tag_spelling",
+    # limits
+    "threads_over_limit",
+    "forks_over_limit",
+    "depth_over_limit",
+    # one thread
+    "thread_cut_by_length",
+    "thread_cut_by_budget",
+    "thread_ended_early",
+    "thread_empty",
+    "thread_failed",
+    "thread_timed_out",
+    "thread_opened_block",
+    "thread_opened_thread",
+    "thread_closed_block",
+    "thread_closed_think",
+    "thread_wrote_answer",
+    # the main line
+    "stray_tag",
+    "unclosed_block",
+    "unclosed_think",
+    "led_to_answer",
+    "resumed_stream",
+]
+"""What can be wrong with a model's text, or with the stream that brings it."""
+
+NoForkReason = Literal[
+    "sequential_mode", "no_tag", "escaped_tags", "unreadable_outlines", "max_depth", "max_forks"
+]
+"""Why a run has no block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """One thing in the model's text that was not as it should be, and what was done about it."""
+
+    kind: RepairKind
+    """What was wrong."""
+    done: str
+    """What was done, in words."""
+    fork: int | None = None
+    """The block, counted from 1, where the repair lies in one."""
+    thread: int | None = None
+    """The thread's place in its block, counted from 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A stretch of text outside threads, decoded in one go. Times are seconds since the run began."""
+
+    kind: Literal["segment"] = "segment"
+    text: str
+    """As it stands in the trajectory; the closing tag that ended it is included."""
+    tokens: int
+    started: float
+    ended: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thread:
+    """One sub-task of a block, a completion of its own. Times are seconds since the run began."""
+
+    kind: Literal["thread"] = "thread"
+    label: str
+    """The number it carries in the text, as in `<Thread>\\n2:`."""
+    outline: str
+    text: str
+    """What the thread wrote after its seed and before its closing tag."""
+    tokens: int
+    started: float
+    """When its request was sent; time spent waiting for a free place is not in it."""
+    ended: float
+    outcome: Outcome
+    error: str | None = None
+    """What went wrong, where the outcome is `error` or `timeout`."""
+    trace: list[Segment | Fork] = field(default_factory=list)
+    """The pieces of a thread that forked itself; empty for a plain one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fork:
+    """A block: its threads in outline order, and the text that joined them."""
+
+    kind: Literal["fork"] = "fork"
+    fork: int
+    """The block's number in the run, counted from 1."""
+    threads: list[Thread]
+    started: float
+    ended: float
+    joined: str
+    """The exact text that was appended to the context at the join."""
+
+
+Trace = list[Segment | Fork]
+"""A run in order of time: segments and blocks, taking turns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telemetry:
+    """Where the tokens and the seconds went. Names and formulas: arXiv 2512.07843, §4."""
+
+    total_tokens: int
+    """Tokens the model generated in the run."""
+    critical_path_tokens: int
+    """Tokens outside threads, and for each block those of its longest thread."""
+    acceleration_ratio: float
+    """1 − critical path / total, in tokens; 0 for a sequential run."""
+    self_parallelism: float
+    """Total / critical path, in tokens, of this very run. It is no speedup: wasted threads raise it."""
+    parallel_ratio: float
+    """Tokens inside blocks / total."""
+    forks: int
+    threads: int
+    wall_seconds: float
+    critical_path_seconds: float
+    """Seconds of all segments, and for each block those of its slowest thread."""
+    overhead_seconds: float
+    """Wall clock minus critical path: ours, plus waiting for a free place."""
+    time_to_first_token: float | None
+    prompt_tokens: int | None
+    """Input tokens of all requests, as the server counts them; `None` where it does not say."""
+    cached_prompt_tokens: int | None
+    """Those of them that came from the server's prefix cache; `None` where it does not say."""
+    requests: int
+    retries: int
+    tokens_from: TokensFrom
+    """Where the counts come from; the weakest source of the run is named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A finished run."""
+
+    run_id: str
+    problem: str
+    model: str
+    mode: Mode
+    answer: str | None
+    """The content of the last balanced `\\boxed{…}`, else the text after the reasoning, else `None`."""
+    text: str
+    """The whole stitched trajectory, byte for byte, without the prompt."""
+    finish: Finish
+    trace: Trace
+    repairs: list[Repair]
+    telemetry: Telemetry
+    well_formed: bool
+    """Whether the trajectory is the strict form of its dialect."""
+    no_fork_reason: NoForkReason | None = None
+    """Why the run did not fork; `None` where it did."""
+    index: int | None = None
+    """The problem's place among those given to `solve_many`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain JSON types."""
+        data: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return data
+
+    def to_json(self) -> str:
+        """Return the result as one line of JSON."""
+        return _adapter().dump_json(self).decode()
+
+
+@cache  # built at first use: a schema costs milliseconds that `import weaver_sdk` should not pay
+def _adapter() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
