@@ -1,0 +1,22 @@
+"""Scripted models and servers, for our tests and for yours.
+
+| I want to | use |
+| --- | --- |
+| answer from a table, with no network | `ScriptedBackend` |
+| talk to a real HTTP server that plays a fork/join model at a set pace | `ScriptedServer` |
+| have one that fails, hangs, or speaks oddly | `Behaviour` |
+| describe whole trajectories of a model | `Script`, `fork_join_script` |
+"""
+
+from weaver_sdk.testing.backend import Reply, ScriptedBackend
+from weaver_sdk.testing.script import Block, Script, Trajectory, fork_join_script, pieces
+
+__all__ = [
+    "Block",
+    "Reply",
+    "Script",
+    "ScriptedBackend",
+    "Trajectory",
+    "fork_join_script",
+    "pieces",
+]

@@ -1,0 +1,57 @@
+"""One completion of a scripted model: which tokens it takes, where it stops, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from weaver_sdk.testing.script import pieces
+
+Stops = Literal["trim", "keep", "ignore"]
+"""What becomes of a stop string: left out of the text, kept at its end, or not noticed at all."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A completion, token by token."""
+
+    steps: tuple[str, ...]
+    """The text that each token adds; empty for one that is held back as part of a stop string."""
+    finish_reason: Literal["stop", "length"]
+    matched_stop: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text that is sent."""
+        return "".join(self.steps)
+
+
+def generate(
+    text: str, stop: Sequence[str] = (), max_tokens: int | None = None, stops: Stops = "trim"
+) -> Generation:
+    """Let a model write `text`, one piece a token, until a stop string, a limit, or the end of the text."""
+    written = ""
+    steps: list[str] = []
+    reach = max(map(len, stop), default=0)
+    for piece in pieces(text):
+        if max_tokens is not None and len(steps) >= max_tokens:
+            return Generation(tuple(steps), "length")
+        steps.append(piece)
+        seen = max(0, len(written) - reach)
+        written += piece
+        found = [(at, word) for word in stop if word and (at := written.find(word, seen)) >= 0]
+        if found and stops != "ignore":
+            at, word = min(found)
+            end = at + len(word) if stops == "keep" else at
+            return Generation(_cut(steps, end), "stop", word)
+    return Generation(tuple(steps), "stop")
+
+
+def _cut(steps: list[str], end: int) -> tuple[str, ...]:
+    """Shorten the text to `end` characters; every token keeps its step."""
+    cut = []
+    for step in steps:
+        cut.append(step[: max(0, end)])
+        end -= len(step)
+    return tuple(cut)
