@@ -5,18 +5,27 @@
 | answer from a table, with no network | `ScriptedBackend` |
 | talk to a real HTTP server that plays a fork/join model at a set pace | `ScriptedServer` |
 | have one that fails, hangs, or speaks oddly | `Behaviour` |
+| have it in a process of its own | `spawned_server` |
 | describe whole trajectories of a model | `Script`, `fork_join_script` |
 """
 
 from weaver_sdk.testing.backend import Reply, ScriptedBackend
+from weaver_sdk.testing.behaviour import Behaviour
+from weaver_sdk.testing.process import SpawnedServer, spawned_server
 from weaver_sdk.testing.script import Block, Script, Trajectory, fork_join_script, pieces
+from weaver_sdk.testing.server import Received, ScriptedServer
 
 __all__ = [
+    "Behaviour",
     "Block",
+    "Received",
     "Reply",
     "Script",
     "ScriptedBackend",
+    "ScriptedServer",
+    "SpawnedServer",
     "Trajectory",
     "fork_join_script",
     "pieces",
+    "spawned_server",
 ]

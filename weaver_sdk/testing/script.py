@@ -61,8 +61,8 @@ class Script:
 
     The prompt may end anywhere in a trajectory, in a thread of it, or behind a join. Stop strings and limits
     are the server's business: the text goes on to the end of the trajectory. Where a join differs from the
-    script (a thread was cut short, say), the model goes on with what follows that block; where its reasoning was
-    closed for it, with the answer.
+    script (a thread was cut short, say), the model goes on with what follows that block; where its reasoning
+    was closed for it, with the answer.
     """
 
     trajectories: tuple[Trajectory, ...]

@@ -1,0 +1,315 @@
+"""A real HTTP server on loopback that plays a fork/join model at a set pace."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from weaver_sdk.testing.behaviour import GOOD, Behaviour, Told
+from weaver_sdk.testing.generation import generate
+from weaver_sdk.testing.script import pieces
+
+Model = Callable[[str], str | None]
+"""What a model writes on behind a prompt; `None` where it knows nothing. A `Script` is one."""
+
+Behave = Iterable[Behaviour] | Callable[["Received"], Behaviour | None]
+"""How completions are answered: one behaviour a request in order of arrival and then well, or a function."""
+
+
+@dataclass
+class Received:
+    """One request as it arrived, and what became of it."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    """Names in small letters."""
+    body: dict[str, Any]
+    """The JSON that was sent; empty where there was none."""
+    at: float
+    """When it was complete, by the clock of the event loop, in seconds."""
+    outcome: Literal["running", "finished", "aborted"] = "running"
+    """`aborted`: the client closed the connection before the answer was whole."""
+    ended: float | None = None
+    """When it ended, by the same clock."""
+    events: int = field(default=0, repr=False)
+    """Tokens that were written."""
+
+
+class ScriptedServer:
+    """Serves `/v1/completions`, `/v1/models` and `/health`, and counts what is asked of it.
+
+    ```python
+    async with ScriptedServer(fork_join_script(), pace=0.005) as server:
+        backend = CompletionsBackend("scripted", server.base_url)
+    ```
+
+    It keeps stop strings and `max_tokens`, streams one token an event, and follows the wall clock: when it is
+    late it writes all tokens that are due at once.
+
+    Args:
+        model: what the model writes.
+        pace: seconds from one token to the next.
+        behave: how to answer badly.
+        routes: JSON answers by path, or functions from the request's JSON to one.
+        api_key: if given, other keys get 401.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        pace: float = 0.0,
+        behave: Behave = (),
+        routes: Mapping[str, object] | None = None,
+        name: str = "scripted",
+        api_key: str | None = None,
+    ) -> None:
+        self.model = model
+        self.pace = pace
+        self.name = name
+        self.log: list[Received] = []
+        """Every request, in order of arrival."""
+        self.running = 0
+        """Requests that are being answered."""
+        self.most_running = 0
+        """The most that were being answered at once."""
+        self.connections = 0
+        """Connections ever opened."""
+        self._open: set[_Connection] = set()
+        self._behave: Iterator[Behaviour] | Callable[[Received], Behaviour | None]
+        self._behave = behave if callable(behave) else iter(behave)
+        models = {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "scripted"}]}
+        self._routes: dict[str, object] = {"/health": {}, "/v1/models": models, **(routes or {})}
+        self._api_key = api_key
+        self._server: asyncio.Server | None = None
+
+    @property
+    def origin(self) -> str:
+        """The address, without the path: `http://127.0.0.1:PORT`."""
+        if self._server is None:
+            raise RuntimeError("the server is not running: use it in `async with`")
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
+    def base_url(self) -> str:
+        """The address that a client takes."""
+        return self.origin + "/v1"
+
+    @property
+    def completions(self) -> list[Received]:
+        """The requests for completions, in order of arrival."""
+        return [received for received in self.log if received.path == "/v1/completions"]
+
+    @property
+    def finished(self) -> int:
+        """Requests answered to the end."""
+        return sum(received.outcome == "finished" for received in self.log)
+
+    @property
+    def aborted(self) -> int:
+        """Requests whose client went away before the end."""
+        return sum(received.outcome == "aborted" for received in self.log)
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts by name."""
+        told = {"started": len(self.log), "running": self.running, "most_running": self.most_running}
+        return told | {"finished": self.finished, "aborted": self.aborted, "connections": self.connections}
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self, loop), "127.0.0.1", 0, backlog=1024)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            for connection in list(self._open):
+                connection.abort()
+            await server.wait_closed()
+
+    def _answer(self, received: Received, connection: _Connection) -> None:
+        path = received.path.partition("?")[0]
+        if path == "/scripted/counts":  # a question about the log is not in the log
+            self.running += 1
+            connection.respond(200, json.dumps(self.counts() | {"running": self.running - 1}).encode())
+            return
+        self.log.append(received)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        if self._api_key is not None and received.headers.get("authorization") != f"Bearer {self._api_key}":
+            connection.respond(401, _error("the key is wrong", "invalid_api_key"))
+        elif path == "/v1/completions":
+            self._complete(received, connection)
+        elif path in self._routes:
+            told = self._routes[path]
+            connection.respond(200, json.dumps(told(received.body) if callable(told) else told).encode())
+        else:
+            connection.respond(404, _error(f"nothing at {path}", "not_found"))
+
+    def _complete(self, received: Received, connection: _Connection) -> None:
+        chosen = self._behave(received) if callable(self._behave) else next(self._behave, None)
+        how = chosen or GOOD
+        if how.delay:
+            connection.later(how.delay, lambda: self._write(received, connection, how))
+        else:
+            self._write(received, connection, how)
+
+    def _write(self, received: Received, connection: _Connection, how: Behaviour) -> None:
+        if how.status != 200 or how.body is not None:
+            body = how.body if how.body is not None else _error(HTTPStatus(how.status).phrase, "scripted")
+            connection.respond(how.status, body.encode() if isinstance(body, str) else body, how.headers)
+            return
+        asked = received.body
+        text = self.model(asked["prompt"])
+        if text is None:
+            connection.respond(400, _error("the script knows nothing behind this prompt", "unknown_prompt"))
+            return
+        if how.endless:
+            text *= 1 + (asked.get("max_tokens") or 100_000) // max(1, len(pieces(text)))
+        stop = asked.get("stop") or ()
+        generation = generate(
+            text, (stop,) if isinstance(stop, str) else stop, asked.get("max_tokens"), how.stops
+        )
+        told = Told(
+            behaviour=how,
+            model=self.name,
+            prompt_tokens=len(pieces(asked["prompt"])),
+            with_usage=bool((asked.get("stream_options") or {}).get("include_usage")),
+        )
+        if asked.get("stream"):
+            connection.stream(told.events(generation), self.pace, how)
+        else:
+            body = told.whole(generation)
+            connection.later(self.pace * len(generation.steps), lambda: connection.respond(200, body))
+
+
+class _Connection(asyncio.Protocol):
+    """One client's connection: reads requests one after the other, writes answers at their pace."""
+
+    def __init__(self, server: ScriptedServer, loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
+        self._loop = loop
+        self._unread = b""
+        self._timer: asyncio.Handle | None = None
+        self._received: Received | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.connections += 1
+        self._server._open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server._open.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._end("aborted")
+
+    def abort(self) -> None:
+        """Close the connection without another word."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        if self._received is not None:
+            return
+        head, found, rest = self._unread.partition(b"\r\n\r\n")
+        if not found:
+            return
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length", 0))
+        if len(rest) < length:
+            return
+        self._unread = rest[length:]
+        body = json.loads(rest[:length]) if length else {}
+        self._received = Received(method, path, headers, body, self._loop.time())
+        self._server._answer(self._received, self)
+
+    def _end(self, outcome: Literal["finished", "aborted"]) -> None:
+        if self._received is not None:
+            self._received.outcome = outcome
+            self._received.ended = self._loop.time()
+            self._received = None
+            self._server.running -= 1
+
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Do something after some seconds, unless the client goes away before."""
+        self._timer = self._loop.call_later(seconds, what)
+
+    def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Answer with a whole body."""
+        told = {"content-type": "application/json", "content-length": str(len(body))} | dict(headers or {})
+        self._transport.write(_head(status, told) + body)
+        self._end("finished")
+
+    def stream(self, events: list[Callable[[], bytes]], pace: float, how: Behaviour) -> None:
+        """Answer with a stream of events, one at each beat."""
+        told = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
+        self._transport.write(_head(200, told | dict(how.headers)))
+        assert self._received is not None
+        self._events, self._next, self._begun = events, 0, self._received.at + how.delay
+        self._pace, self._how = pace, how
+        self._write_due()
+
+    def _write_due(self) -> None:
+        begun, pace = self._begun, self._pace
+        last = len(self._events)
+        due = last if pace <= 0 else min(last, int((self._loop.time() - begun) / pace + 1e-6))
+        data = b"".join([write() for write in self._events[self._next : due]])
+        self._next = due
+        assert self._received is not None
+        self._received.events = due
+        if self._how.split is None:
+            self._write_chunk(data)
+            if due == last:
+                self._finish()
+            else:
+                self._timer = self._loop.call_at(begun + (due + 1) * pace, self._write_due)
+        else:
+            self._dribble(data)
+
+    def _dribble(self, data: bytes) -> None:
+        width = self._how.split or 1
+        self._write_chunk(data[:width])
+        if len(data) > width:
+            self._timer = self._loop.call_soon(self._dribble, data[width:])
+        elif self._next == len(self._events):
+            self._finish()
+        else:
+            self._timer = self._loop.call_at(self._begun + (self._next + 1) * self._pace, self._write_due)
+
+    def _write_chunk(self, data: bytes) -> None:
+        if data:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def _finish(self) -> None:
+        self._timer = None
+        if self._how.broken_off == "hung":
+            return
+        if self._how.broken_off == "dropped":
+            self._end("finished")
+            self._transport.close()
+            return
+        self._transport.write(b"0\r\n\r\n")
+        self._end("finished")
+
+
+def _head(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join((*lines, "", "")).encode("latin-1")
+
+
+def _error(message: str, code: str) -> bytes:
+    return json.dumps({"error": {"message": message, "type": code, "code": code}}).encode()
