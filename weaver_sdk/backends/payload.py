@@ -1,0 +1,98 @@
+"""The JSON of `/v1/completions`: what a request says, and what a chunk means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, ServerKind, Usage
+from weaver_sdk.errors import ProtocolError
+
+_GRAMMAR_FIELD: dict[ServerKind, str] = {"llama.cpp": "grammar", "sglang": "ebnf"}
+
+_NO_LIMIT: dict[ServerKind, int | None] = {"sglang": 1 << 20}
+"""What stands for "no limit" in `max_tokens`: null, where the server knows it. Left out, it would mean 16."""
+
+_LOST = frozenset({"abort", "error"})
+"""Words for the end of a stream that its server gave up: no end that the model chose."""
+
+
+def request_body(request: CompletionRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
+    """Return the fields of a streamed request; extras only where the server is known to take them."""
+    limit = request.max_tokens if request.max_tokens is not None else _NO_LIMIT.get(capabilities.server)
+    body: dict[str, Any] = {
+        "model": model,
+        "prompt": request.text,
+        "max_tokens": limit,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if capabilities.token_ids:
+        body["return_token_ids"] = True
+    if request.grammar is not None and capabilities.grammar:
+        if capabilities.server == "vllm":
+            body["structured_outputs"] = {"grammar": request.grammar}
+        else:
+            body[_GRAMMAR_FIELD.get(capabilities.server, "grammar")] = request.grammar
+    return body | dict(capabilities.extra_fields) | request.sampling.as_fields()
+
+
+def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
+    """Return what one object of the stream says, or `None` if it says nothing of use.
+
+    Raises:
+        ProtocolError: it has not the shape of a chunk.
+    """
+    usage = read_usage(told)
+    choices = told.get("choices")
+    if not choices:
+        return None if usage is None else Chunk(usage=usage)
+    try:
+        choice = choices[0]
+        text = choice.get("text") or ""
+        finish = choice.get("finish_reason") or None
+        ids = choice.get("token_ids")
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
+    if finish is None and usage is None and not ids:
+        return Chunk(text=text) if text else None
+    return Chunk(
+        text=text,
+        token_ids=tuple(ids) if ids else (),
+        finish_reason=finish,
+        matched_stop=_matched(told, choice) if finish else None,
+        usage=usage,
+    )
+
+
+def is_lost(finish_reason: str | None) -> bool:
+    """Whether a finish reason says that the server gave the stream up."""
+    return finish_reason in _LOST
+
+
+def read_usage(told: Mapping[str, Any]) -> Usage | None:
+    """Return the token counts of a chunk; llama.cpp gives them as `timings` too."""
+    usage, timings = told.get("usage"), told.get("timings")
+    cached = timings.get("cache_n") if isinstance(timings, dict) else None
+    if isinstance(usage, dict):
+        details = usage.get("prompt_tokens_details")
+        found = details.get("cached_tokens") if isinstance(details, dict) else None
+        return Usage(
+            prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
+            cached_prompt_tokens=cached if found is None else found,
+        )
+    if isinstance(timings, dict) and "predicted_n" in timings:
+        prompt = (cached or 0) + timings.get("prompt_n", 0)
+        return Usage(
+            prompt_tokens=prompt, completion_tokens=timings["predicted_n"], cached_prompt_tokens=cached
+        )
+    return None
+
+
+def _matched(told: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
+    """Return the stop string that ended the text. A number here is a token's id, and no string."""
+    words = (choice.get("stop_reason"), choice.get("matched_stop"), told.get("stopping_word"))
+    return next((word for word in words if isinstance(word, str) and word), None)
