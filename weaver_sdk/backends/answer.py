@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx2
 
-from weaver_sdk.backends.link import Link
+from weaver_sdk.backends.link import Link, Reply
 from weaver_sdk.backends.server_errors import status_error
 from weaver_sdk.backends.watchdog import Watchdog
 from weaver_sdk.errors import (
@@ -47,12 +47,13 @@ class Timeouts:
 class Answer:
     """The body of an answer whose status is good. Close it, whatever happens: that aborts the request."""
 
-    def __init__(self, response: httpx2.Response, watchdog: Watchdog, where: str) -> None:
-        self._response = response
+    def __init__(self, reply: Reply, watchdog: Watchdog, link: Link, path: str) -> None:
+        self._reply = reply
         self._watchdog = watchdog
-        self._where = where
-        plain = "content-encoding" not in response.headers
-        self._pieces = response.aiter_raw() if plain else response.aiter_bytes()
+        self.hide = link.hide
+        """Blots out the key in what the server told."""
+        self.where = link.base_url + path
+        """The address that answers, for messages."""
 
     @classmethod
     async def open(
@@ -74,17 +75,19 @@ class Answer:
         where = link.base_url + path
         watchdog = Watchdog()
         try:
-            response = await watchdog.wait(link.post(path, body, headers or {}), timeouts.first)
+            reply = await watchdog.wait(link.post(path, body, headers or {}), timeouts.first)
         except (httpx2.RequestError, TimeoutError) as error:
-            raise _no_head(error, where, timeouts.first) from error
-        finally:
             watchdog.stop()
-        answer = cls(response, watchdog, where)
-        if response.status_code == 200:
+            raise _no_head(error, where, timeouts.first) from error
+        except BaseException:
+            watchdog.stop()
+            raise
+        answer = cls(reply, watchdog, link, path)
+        if reply.status == 200:
             return answer
         async with aclosing(answer):
             told = link.hide(await answer._error_body())
-        raise status_error(response.status_code, response.headers, told, where)
+        raise status_error(reply.status, reply.headers, told, where)
 
     async def read(self, seconds: float) -> bytes:
         """Return the next piece of the body; nothing at its end.
@@ -96,11 +99,9 @@ class Answer:
             ProtocolError: the body cannot be decoded.
         """
         try:
-            return await self._watchdog.wait(anext(self._pieces), seconds)
-        except StopAsyncIteration:
-            return b""
+            return await self._watchdog.wait(self._reply.read(), seconds)
         except (httpx2.RequestError, TimeoutError) as error:
-            raise _no_body(error, self._where, seconds) from error
+            raise _no_body(error, self.where, seconds) from error
 
     async def finish(self) -> None:
         """Let the body end, if it does so at once, so that its connection can serve again."""
@@ -111,7 +112,7 @@ class Answer:
     async def aclose(self) -> None:
         """Close the connection, unless the body has come to its end."""
         self._watchdog.stop()
-        await self._response.aclose()
+        await self._reply.aclose()
 
     async def _error_body(self) -> bytes:
         told = b""

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import httpx2
 
 from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
-from weaver_sdk.backends.link import HttpLink, Link, OpenAILink
-from weaver_sdk.backends.payload import is_lost, read_chunk, request_body
+from weaver_sdk.backends.chunks import read_chunks
+from weaver_sdk.backends.payload import request_body
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
-from weaver_sdk.backends.server_errors import error_in_answer, parse_object
-from weaver_sdk.backends.sse import SSEReader
-from weaver_sdk.errors import BackendError, ConfigurationError, ProtocolError, TruncatedStream
+from weaver_sdk.backends.servers import link_to
 
 if TYPE_CHECKING:
     import openai
 
 _PATH = "/completions"
-_PREAMBLE_BYTES = 65_536
-_USAGE_SECONDS = 5.0
-"""How long to wait for token counts once the text has ended."""
 
 
 class CompletionsBackend:
@@ -108,102 +103,9 @@ class CompletionsBackend:
             self._link,
             _PATH,
             request_body(request, self._model, self._capabilities),
-            headers={"x-session-id": request.routing_key} if request.routing_key else None,
+            headers={"x-session-id": quote(request.routing_key)} if request.routing_key else {},
             timeouts=self._timeouts,
         )
-        async with aclosing(answer):
-            async for chunk in _chunks(answer, self._link, self._timeouts):
+        async with aclosing(answer), aclosing(read_chunks(answer, self._timeouts)) as chunks:
+            async for chunk in chunks:
                 yield chunk
-
-
-def link_to(
-    base_url: str | None,
-    api_key: str | None,
-    *,
-    http_client: httpx2.AsyncClient | None,
-    client: openai.AsyncOpenAI | None,
-    max_concurrency: int,
-    connect: float,
-) -> Link:
-    """Return the way to a server by the arguments that a user gave.
-
-    Raises:
-        ConfigurationError: there is none, or more than one.
-    """
-    if client is not None:
-        for name, value in (("base_url", base_url), ("api_key", api_key), ("http_client", http_client)):
-            if value is not None:
-                raise ConfigurationError(f"give client or {name}, not both: an AsyncOpenAI has its own")
-        return OpenAILink(client, connect=connect)
-    return HttpLink(
-        base_url, api_key=api_key, http_client=http_client, max_concurrency=max_concurrency, connect=connect
-    )
-
-
-async def _chunks(answer: Answer, link: Link, timeouts: Timeouts) -> AsyncGenerator[Chunk, None]:
-    """Read chunks until the stream is complete: with a finish reason or [DONE], and not without.
-
-    Raises:
-        TruncatedStream: it ended without either.
-        APIStatusError: the server wrote an error into it.
-        ProtocolError: it is no stream of chunks.
-    """
-    where = link.base_url + _PATH
-    reader = SSEReader()
-    preamble = b""  # the body as long as no event came: it may be no stream at all
-    begun = finished = False
-    limit = timeouts.first
-    while piece := await _read(answer, limit, finished):
-        for event, data in reader.feed(piece):
-            begun = True
-            if data == b"[DONE]":
-                if not finished:
-                    yield Chunk(finish_reason="stop")
-                await answer.finish()
-                return
-            chunk = _read_event(event, data, link, where)
-            if chunk is None:
-                continue
-            if chunk.finish_reason is not None:
-                if is_lost(chunk.finish_reason):
-                    raise TruncatedStream(f"{where} gave the completion up ({chunk.finish_reason})")
-                if finished:  # some say it again beside the counts
-                    chunk = replace(chunk, finish_reason=None)
-                finished = True
-            yield chunk
-        if begun:
-            limit = min(timeouts.idle, _USAGE_SECONDS) if finished else timeouts.idle
-        elif len(preamble) < _PREAMBLE_BYTES:
-            preamble += piece
-    if not finished:
-        raise _incomplete(b"" if begun else preamble, link, where)
-
-
-async def _read(answer: Answer, limit: float, finished: bool) -> bytes:
-    try:
-        return await answer.read(limit)
-    except BackendError:
-        if finished:  # nothing of the text is missing, only counts
-            return b""
-        raise
-
-
-def _read_event(event: str, data: bytes, link: Link, where: str) -> Chunk | None:
-    told = parse_object(data)
-    if told is None:
-        raise ProtocolError(f"{where} sent an event that is no JSON object: {link.hide(data)[:200]!r}")
-    error = error_in_answer(told, where, event, link.hide)
-    if error is not None:
-        raise error
-    return read_chunk(told)
-
-
-def _incomplete(body: bytes, link: Link, where: str) -> BackendError:
-    """Return what a stream without an end stands for: a body that is no stream, or one that was cut."""
-    told = parse_object(body)
-    error = error_in_answer(told, where, hide=link.hide) if told is not None else None
-    if error is not None:
-        return error
-    if body.lstrip()[:1] in (b"{", b"[", b"<"):
-        return ProtocolError(f"{where} answered with no stream of events: {link.hide(body)[:200]!r}")
-    return TruncatedStream(f"{where} ended its answer without a finish reason and without [DONE]")

@@ -1,42 +1,64 @@
-"""How requests reach one server: by our own HTTP client, by a user's, or through a user's `AsyncOpenAI`."""
+"""How requests reach one server. The contract; the ways themselves are in `direct.py` and `clients.py`."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import httpx2
-from pydantic_core import to_json
 
 from weaver_sdk.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    import openai
 
-_JSON = {"content-type": "application/json", "accept": "text/event-stream, application/json"}
-_PLAIN = {"accept-encoding": "identity"}  # a compressor in between would hold chunks back
+class Reply(Protocol):
+    """An answer whose head has come and whose body has not been read."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, to be looked up in small letters."""
+        ...
+
+    async def read(self) -> bytes:
+        """Return the next bytes of the body; nothing at its end.
+
+        Raises:
+            httpx2.RequestError: the connection broke.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connection at once, unless the body has come to its end."""
+        ...
 
 
 class Link(Protocol):
-    """One server, as the backends see it. Answers are not read, and error statuses do not raise."""
+    """One server, as the backends see it. An error status does not raise: it is an answer like others."""
 
     @property
     def base_url(self) -> str:
         """The address, without a user's name or password in it and without a slash at its end."""
         ...
 
-    async def post(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] = {}
-    ) -> httpx2.Response:
-        """Send JSON to a path below the address, and return when the head of the answer has come.
+    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+        """Send JSON to a path below the address, or to a whole address on the same server.
 
         Raises:
-            httpx2.TransportError: the request could not be sent, or no answer came.
+            httpx2.RequestError: the request could not be sent, or no answer came.
         """
         ...
 
-    async def get(self, path: str) -> httpx2.Response:
-        """Ask for a path below the address, or for a whole address on the same server."""
+    async def get(self, path: str) -> Reply:
+        """Ask for a path below the address, or for a whole address on the same server.
+
+        Raises:
+            httpx2.RequestError: the request could not be sent, or no answer came.
+        """
         ...
 
     def hide(self, told: bytes) -> bytes:
@@ -48,138 +70,12 @@ class Link(Protocol):
         ...
 
 
-class HttpLink:
-    """A server reached over an `httpx2.AsyncClient`.
-
-    Args:
-        base_url: where `/completions` is; that of the client where not given.
-        api_key: sent as a bearer token, and shown nowhere.
-        http_client: the user's own, which is never closed here.
-        connect: seconds to wait for a connection.
+def server_address(base_url: str) -> httpx2.URL:
+    """Return a server's address as a URL.
 
     Raises:
-        ConfigurationError: the address or the key cannot be used.
+        ConfigurationError: it is none.
     """
-
-    def __init__(
-        self,
-        base_url: str | None,
-        *,
-        api_key: str | None = None,
-        http_client: httpx2.AsyncClient | None = None,
-        max_concurrency: int = 64,
-        connect: float = 10.0,
-    ) -> None:
-        url = _address(base_url if base_url is not None else str(http_client.base_url if http_client else ""))
-        self._url = str(url).rstrip("/")
-        self._shown = str(url.copy_with(userinfo=b"", query=None)).rstrip("/")
-        self._key = _checked(api_key)
-        self._headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
-        self._own = None if http_client else _client(max_concurrency)
-        self._client = http_client or self._own or _client(max_concurrency)
-        self._timeout = httpx2.Timeout(None, connect=connect)  # what comes later has a watchdog
-
-    def __repr__(self) -> str:
-        return f"HttpLink({self._shown!r})"
-
-    @property
-    def base_url(self) -> str:
-        return self._shown
-
-    async def post(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] = {}
-    ) -> httpx2.Response:
-        if self._client.is_closed:
-            raise ConfigurationError(f"the HTTP client for {self._shown} has been closed")
-        sent = _JSON | _PLAIN | self._headers | dict(headers)
-        request = self._client.build_request(
-            "POST", self._url + path, content=to_json(body), headers=sent, timeout=self._timeout
-        )
-        return await self._client.send(request, stream=True)
-
-    async def get(self, path: str) -> httpx2.Response:
-        url = path if "://" in path else self._url + path
-        request = self._client.build_request("GET", url, headers=self._headers, timeout=self._timeout)
-        return await self._client.send(request, stream=True)
-
-    def hide(self, told: bytes) -> bytes:
-        return told.replace(self._key.encode(), b"[key]") if self._key else told
-
-    async def aclose(self) -> None:
-        if self._own is not None:
-            await self._own.aclose()
-
-
-class OpenAILink:
-    """A server reached through a user's `openai.AsyncOpenAI`: its address, keys, headers and connections.
-
-    The client builds and signs the request, and its HTTP client sends it. Its retries are switched off (there
-    is one retry layer, ours), and the stream is read by ours: it does so many times faster.
-    """
-
-    def __init__(self, client: openai.AsyncOpenAI, *, connect: float = 10.0) -> None:
-        self._client = client
-        self._timeout = httpx2.Timeout(None, connect=connect)
-        self._shown = str(client.base_url.copy_with(userinfo=b"", query=None)).rstrip("/")
-
-    def __repr__(self) -> str:
-        return f"OpenAILink({self._shown!r})"
-
-    @property
-    def base_url(self) -> str:
-        return self._shown
-
-    async def post(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] = {}
-    ) -> httpx2.Response:
-        import openai  # half a second, and only who has a client pays it; they have paid it already
-
-        try:
-            stream = await self._client.post(
-                path,
-                cast_to=object,
-                body=dict(body),
-                options={"headers": _PLAIN | dict(headers), "max_retries": 0, "timeout": self._timeout},
-                stream=True,
-                stream_cls=openai.AsyncStream[object],
-            )
-        except openai.APIStatusError as error:
-            return error.response
-        except openai.APIConnectionError as error:
-            raise _cause(error) from error
-        return stream.response
-
-    async def get(self, path: str) -> httpx2.Response:
-        import openai
-
-        try:
-            return await self._client.get(
-                path, cast_to=httpx2.Response, options={"max_retries": 0, "timeout": self._timeout}
-            )
-        except openai.APIStatusError as error:
-            return error.response
-        except openai.APIConnectionError as error:
-            raise _cause(error) from error
-
-    def hide(self, told: bytes) -> bytes:
-        return told.replace(self._client.api_key.encode(), b"[key]") if self._client.api_key else told
-
-    async def aclose(self) -> None:
-        """Nothing was opened here."""
-
-
-def _cause(error: openai.APIConnectionError) -> httpx2.TransportError:
-    cause = error.__cause__
-    return cause if isinstance(cause, httpx2.TransportError) else httpx2.NetworkError(str(error))
-
-
-def _client(max_concurrency: int) -> httpx2.AsyncClient:
-    # How many requests run at once is limited above, in one place: a second limit could only be in the way.
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=max_concurrency)
-    return httpx2.AsyncClient(limits=limits)
-
-
-def _address(base_url: str) -> httpx2.URL:
     try:
         url = httpx2.URL(base_url)
     except httpx2.InvalidURL as error:
@@ -189,8 +85,38 @@ def _address(base_url: str) -> httpx2.URL:
     return url
 
 
-def _checked(api_key: str | None) -> str:
+def shown(url: httpx2.URL) -> str:
+    """Return an address as it may be shown: without a name, a password or a query."""
+    return str(url.copy_with(userinfo=b"", query=None)).rstrip("/")
+
+
+def below(url: httpx2.URL, path: str) -> httpx2.URL:
+    """Return the URL of a path below an address; a whole URL stays as it is."""
+    return httpx2.URL(path) if "://" in path else url.copy_with(path=url.path.rstrip("/") + path)
+
+
+def usual_headers(url: httpx2.URL, api_key: str | None) -> dict[str, str]:
+    """Return what every request to a server says, its credentials included.
+
+    Raises:
+        ConfigurationError: the key cannot be sent.
+    """
+    headers = {
+        "accept": "text/event-stream, application/json",
+        "accept-encoding": "identity",  # a compressor in between would hold chunks back
+        "user-agent": "weaver-sdk",
+    }
     key = (api_key or "").strip()
     if not key.isascii() or not key.isprintable():
         raise ConfigurationError("api_key holds characters that no header can carry: was it copied whole?")
-    return key
+    if key:
+        headers["authorization"] = f"Bearer {key}"
+    elif url.userinfo:
+        headers["authorization"] = "Basic " + b64encode(url.userinfo).decode()
+    return headers
+
+
+def without_key(told: bytes, api_key: str | None) -> bytes:
+    """Blot out a key in what a server told."""
+    key = (api_key or "").strip()
+    return told.replace(key.encode(), b"[key]") if key else told

@@ -49,7 +49,7 @@ async def stream_with_retries(
         BackendError: the last attempt failed too, or it was no use to try again.
     """
     progress = _Progress(request)
-    state = RetryCallState(AsyncRetrying(), None, (), {})
+    state: RetryCallState | None = None
     while True:
         try:
             async with aclosing(attempt(progress.request)) as chunks:
@@ -57,6 +57,7 @@ async def stream_with_retries(
                     yield progress.note(chunk)
             return
         except BackendError as error:
+            state = state or RetryCallState(AsyncRetrying(), None, (), {})
             state.set_exception((type(error), error, error.__traceback__))
             resumable = not progress.text or request.grammar is None
             if not error.retryable or not resumable or stop_after_attempt(policy.retries + 1)(state):

@@ -25,7 +25,7 @@ _HINTS = {
 def parse_object(data: bytes) -> dict[str, Any] | None:
     """Return the JSON object that the bytes hold, or `None` if they hold anything else."""
     try:
-        told = from_json(data, cache_strings="keys")
+        told = from_json(data)
     except ValueError:
         return None
     return told if isinstance(told, dict) else None

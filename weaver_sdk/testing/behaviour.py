@@ -132,16 +132,14 @@ class Told:
     def _object(self, choices: list[dict[str, Any]], usage: int | None = None) -> dict[str, Any]:
         told: dict[str, Any] = {"id": "cmpl-scripted", "object": "text_completion", "created": 0}
         told |= {"model": self.model, "choices": choices}
-        if usage is not None:
-            total = self.prompt_tokens + usage
-            told["usage"] = {
-                "prompt_tokens": self.prompt_tokens,
-                "completion_tokens": usage,
-                "total_tokens": total,
-            }
-            if self.behaviour.cached_tokens is not None:
-                told["usage"]["prompt_tokens_details"] = {"cached_tokens": self.behaviour.cached_tokens}
-        return told
+        return told if usage is None else told | {"usage": self._usage(usage)}
+
+    def _usage(self, tokens: int) -> dict[str, Any]:
+        counts: dict[str, Any] = {"prompt_tokens": self.prompt_tokens, "completion_tokens": tokens}
+        counts["total_tokens"] = self.prompt_tokens + tokens
+        if self.behaviour.cached_tokens is not None:
+            counts["prompt_tokens_details"] = {"cached_tokens": self.behaviour.cached_tokens}
+        return counts
 
     def _event(self, told: dict[str, Any]) -> bytes:
         if not self.behaviour.comments:
