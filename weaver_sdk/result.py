@@ -13,8 +13,9 @@ from weaver_sdk.options import Mode
 Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancelled"]
 """How a piece of text ended: `done` by its own closing tag, the others by something that cut it short."""
 
-Finish = Literal["stop", "length", "budget", "cancelled"]
-"""How a run ended: `stop` by the model, `length` by the server's limit, `budget` by ours."""
+Finish = Literal["stop", "length", "budget", "cancelled", "error"]
+"""How a run ended: `stop` by the model, `length` by the server's limit, `budget` by ours; `error` only in
+what an error carries as its `result`."""
 
 TokensFrom = Literal["usage", "token_ids", "chunks"]
 """Where token counts come from, best first: the server's usage, token ids it sent, or chunks counted."""
@@ -24,6 +25,8 @@ RepairKind = Literal[
     "unclosed_outline",
     "unclosed_outlines",
     "unreadable_outlines",
+    "untagged_outlines",
+    "empty_outline",
     "outline_numbers",
     "single_outline",
     "missing_block_tag",
@@ -31,7 +34,6 @@ RepairKind = Literal[
     # limits
     "threads_over_limit",
     "forks_over_limit",
-    "depth_over_limit",
     # one thread
     "thread_cut_by_length",
     "thread_cut_by_budget",
