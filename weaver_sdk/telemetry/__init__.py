@@ -1,0 +1,1 @@
+"""What the runtime noted, made readable: measures, reports, timelines."""

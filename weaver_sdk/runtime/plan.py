@@ -1,0 +1,30 @@
+"""What one run is told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from weaver_sdk.backends.base import Prompt
+from weaver_sdk.markup import Dialect
+from weaver_sdk.options import Budget, Mode, Sampling
+
+Phase = Literal["open", "thread", "resume"]
+"""Where in a run a completion stands: before the first block, inside a thread, after a join."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that one run is told."""
+
+    run_id: str
+    problem: str
+    prompt: Prompt
+    dialect: Dialect
+    mode: Mode
+    sampling: Sampling
+    budget: Budget
+    grammar_for: Callable[[Phase], str | None] | None = None
+    """For models that write the markup only when they are held to it."""
+    index: int | None = None

@@ -1,0 +1,73 @@
+"""The clocks and counts of a run, and the one way out for its events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from weaver_sdk.backends.base import Retry, Usage
+from weaver_sdk.events import Event, Repaired, Retried
+from weaver_sdk.result import Repair, RepairKind
+
+
+class Recorder:
+    """Notes what happens in one run. Times are seconds since the run began, on a monotonic clock."""
+
+    def __init__(self, run_id: str, emit: Callable[[Event], None] | None) -> None:
+        self.run_id = run_id
+        self.repairs: list[Repair] = []
+        self.requests = 0
+        self.retries = 0
+        self.prompt_tokens: int | None = None
+        self.cached_prompt_tokens: int | None = None
+        self.first_token: float | None = None
+        self._began = time.monotonic()
+        self._emit = emit
+
+    def now(self) -> float:
+        """Return the seconds since the run began."""
+        return time.monotonic() - self._began
+
+    def emit(self, event: Callable[..., Event], **fields: Any) -> None:
+        """Make an event with the run's id and the time, and let it out, where somebody listens."""
+        if self._emit is not None:
+            self._emit(event(run_id=self.run_id, at=self.now(), **fields))
+
+    def wrote(self) -> None:
+        """Note that text arrived."""
+        if self.first_token is None:
+            self.first_token = self.now()
+
+    def used(self, usage: Usage | None) -> None:
+        """Add a finished request's input tokens; a request that does not tell adds nothing."""
+        if usage is None:
+            return
+        if usage.prompt_tokens is not None:
+            self.prompt_tokens = (self.prompt_tokens or 0) + usage.prompt_tokens
+        if usage.cached_prompt_tokens is not None:
+            self.cached_prompt_tokens = (self.cached_prompt_tokens or 0) + usage.cached_prompt_tokens
+
+    def repaired(self, kind: RepairKind, done: str, place: tuple[int, int | None] | None = None) -> None:
+        """Note something that was mended, and where."""
+        fork, thread = place if place is not None else (None, None)
+        repair = Repair(kind=kind, done=done, fork=fork, thread=thread)
+        self.repairs.append(repair)
+        self.emit(Repaired, repair=repair)
+
+    def retried(self, retry: Retry, place: tuple[int, int] | None) -> None:
+        """Note that a request is sent again; one that had brought text is a repair as well."""
+        self.retries += 1
+        fork, thread = place if place is not None else (None, None)
+        self.emit(
+            Retried,
+            attempt=retry.attempt,
+            delay=retry.delay,
+            reason=retry.reason,
+            fork=fork,
+            thread=thread,
+        )
+        if retry.resumed:
+            self.repaired(
+                "resumed_stream", f"went on behind the text that had arrived ({retry.reason})", place
+            )

@@ -1,0 +1,361 @@
+"""The state machine of one run: decode, fork, threads, join, and on to the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from weaver_sdk.backends.base import Backend, CompletionRequest, SharedPrefix
+from weaver_sdk.errors import BackendError, IdleTimeout
+from weaver_sdk.events import (
+    Event,
+    ForkOpened,
+    Joined,
+    RunFinished,
+    RunStarted,
+    SegmentDelta,
+    ThreadDelta,
+    ThreadFinished,
+    ThreadStarted,
+)
+from weaver_sdk.markup import (
+    close_block,
+    close_think,
+    has_box,
+    read_outlines,
+    thread_prefix,
+)
+from weaver_sdk.result import Finish, Outcome, Result
+from weaver_sdk.runtime.completion import End, Reader, decode
+from weaver_sdk.runtime.ledger import Ledger
+from weaver_sdk.runtime.lines import Block, Line, Piece
+from weaver_sdk.runtime.plan import Phase, Plan
+from weaver_sdk.runtime.recorder import Recorder
+from weaver_sdk.runtime.rules import (
+    FORK,
+    THREAD_REPAIRS,
+    Rules,
+    forbidden_in_thread,
+    is_open,
+    main_rules,
+    plain_rules,
+    reasoning_is_over,
+    thread_rules,
+)
+from weaver_sdk.runtime.summary import summarize
+
+
+class Run:
+    """One problem on its way through the machine. `execute()` is called once."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        backend: Backend,
+        places: asyncio.Semaphore,
+        emit: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._backend = backend
+        self._places = places
+        self._main = Line()
+        self._ledger = Ledger(plan.budget, self._main)
+        self._recorder = Recorder(plan.run_id, emit)
+        self._loop_began = 0.0
+        self._forks = 0
+        self._finish: Finish = "cancelled"
+
+    async def execute(self) -> Result:
+        """Run to the end and return the result.
+
+        Raises:
+            BackendError: the main line could not be decoded; what was done is in its `result`.
+        """
+        plan = self._plan
+        self._loop_began = asyncio.get_running_loop().time()
+        self._recorder.emit(RunStarted, problem=plan.problem, model=self._backend.model, mode=plan.mode)
+        try:
+            self._finish = await self._main_line()
+        except BackendError as error:
+            self._finish = "error"
+            error.result = self.result()
+            raise
+        finally:
+            self._recorder.emit(RunFinished, result=self.result())
+        return self.result()
+
+    def result(self) -> Result:
+        """Return the run as far as it has come; `finish` is "cancelled" until it has ended."""
+        return summarize(self._plan, self._backend.model, self._main, self._recorder, self._finish)
+
+    async def _main_line(self) -> Finish:
+        """Decode, fork and join until the model, the server or the budget ends it."""
+        line, dialect = self._main, self._plan.dialect
+        lead, mended = "", False
+        while True:
+            may_fork = self._may_fork(line) and not reasoning_is_over(line.text(dialect) + lead, dialect)
+            rules = main_rules(dialect) if may_fork else plain_rules()
+            end, reader = await self._piece(line, "", rules, lead)
+            lead = ""
+            self._note_strays(reader, may_fork=may_fork)
+            if end.by in ("tokens", "seconds"):
+                return await self._lead_to_answer()
+            if end.by == "length":
+                return "length"
+            if end.key == FORK:
+                self._write(line, end.tag.text if end.tag else dialect.outlines[1])
+                await self._fork(line, "")
+                continue
+            if self._plan.mode == "sequential" or mended:
+                return "stop"
+            text = line.text(dialect)
+            if may_fork and is_open(text, dialect, "outlines") and read_outlines(text, dialect).outlines:
+                self._recorder.repaired("unclosed_outlines", "closed where the model ended the sequence")
+                self._write(line, dialect.outlines[1])
+                await self._fork(line, "")
+            elif is_open(text, dialect, "think"):
+                lead, mended = self._closing(text), True
+            else:
+                return "stop"
+
+    async def _thread(self, line: Line, context: str, shared: SharedPrefix | None) -> None:
+        """Work out one thread. Whatever goes wrong with it is its outcome, and not an error of the run."""
+        dialect = self._plan.dialect
+        before = context + thread_prefix(dialect, line.outline)
+        try:
+            end = await self._thread_text(line, before, shared)
+            line.outcome = _thread_outcome(end, line.text(dialect))
+        except BackendError as error:
+            line.outcome = "timeout" if isinstance(error, IdleTimeout) else "error"
+            line.error = str(error)
+            end = None
+        self._note_thread(line, end)
+        self._emit_in(line, ThreadFinished, outcome=line.outcome, tokens=line.tokens(), error=line.error)
+
+    async def _thread_text(self, line: Line, before: str, shared: SharedPrefix | None) -> End:
+        dialect = self._plan.dialect
+        while True:
+            may_fork = self._may_fork(line)
+            rules = thread_rules(dialect, may_fork=may_fork)
+            end, _ = await self._piece(line, before, rules, shared=shared)
+            if end.key != FORK:
+                return end
+            shared = None
+            self._write(line, end.tag.text if end.tag else dialect.outlines[1])
+            await self._fork(line, before)
+
+    async def _fork(self, parent: Line, before: str) -> None:
+        """Read the outlines at the end of a line, work out all threads at once, and join them."""
+        plan = self._plan
+        text = parent.text(plan.dialect)
+        found = read_outlines(text, plan.dialect)
+        self._forks += 1
+        if not found.outlines:
+            for repair in found.repairs:
+                self._recorder.repaired(repair.kind, repair.done, parent.place)
+            return
+        number, limit = self._forks, plan.budget.max_threads
+        for repair in found.repairs:
+            self._recorder.repaired(repair.kind, repair.done, (number, None))
+        if len(found.outlines) > limit:
+            self._recorder.repaired(
+                "threads_over_limit",
+                f"{len(found.outlines)} outlines, the first {limit} were worked out",
+                (number, None),
+            )
+        outlines = found.outlines[:limit]
+        block = Block(
+            fork=number,
+            lines=[
+                Line(outline=outline, place=(number, place), depth=parent.depth + 1)
+                for place, outline in enumerate(outlines, start=1)
+            ],
+            started=self._recorder.now(),
+        )
+        parent.parts.append(block)
+        self._recorder.emit(
+            ForkOpened,
+            fork=number,
+            outlines=tuple(outline.text for outline in outlines),
+            labels=tuple(outline.label for outline in outlines),
+            parent=parent.place,
+        )
+        context = before + text
+        shared = self._shared(number, context, len(outlines))
+        async with asyncio.TaskGroup() as threads:
+            for line in block.lines:
+                threads.create_task(self._thread(line, context, shared))
+        block.joined = block.text(plan.dialect)
+        block.ended = self._recorder.now()
+        self._recorder.emit(Joined, fork=number, text=block.joined, parent=parent.place)
+
+    async def _lead_to_answer(self) -> Finish:
+        """Close what is open and let the model write its answer within the reserve."""
+        plan, line = self._plan, self._main
+        if plan.budget.on_exhausted == "stop":
+            return "budget"
+        self._ledger.open_reserve()
+        text = line.text(plan.dialect)
+        lead = ""
+        if not reasoning_is_over(text, plan.dialect):
+            lead = self._closing(text, also_think=True)
+            self._recorder.repaired(
+                "led_to_answer", "the budget was spent: reasoning closed, answer asked for"
+            )
+        await self._piece(line, "", plain_rules(), lead)
+        return "budget"
+
+    def _closing(self, text: str, *, also_think: bool = False) -> str:
+        """Return what closes an open block, or else the reasoning; both where `also_think` is set."""
+        dialect = self._plan.dialect
+        closing = ""
+        if is_open(text, dialect, "block"):
+            closing = ("" if text.endswith("\n") else "\n") + close_block(dialect)
+            self._recorder.repaired("unclosed_block", "closed where the model did not")
+            if not also_think:
+                return closing
+        elif not also_think:
+            self._recorder.repaired("unclosed_think", "reasoning closed where the model ended the sequence")
+        think = close_think(dialect)
+        return closing + (think.removeprefix("\n") if (text + closing).endswith("\n") else think)
+
+    async def _piece(
+        self, line: Line, before: str, rules: Rules, lead: str = "", shared: SharedPrefix | None = None
+    ) -> tuple[End, Reader]:
+        """Decode one piece of a line, behind `lead`, text that the client itself adds."""
+        plan, recorder = self._plan, self._recorder
+        context = before + line.text(plan.dialect) + lead
+        phase: Phase = "thread" if line.place else "resume" if self._forks else "open"
+        allowance = self._ledger.allowance(line)
+        piece = Piece(started=recorder.now())
+        reader = Reader(
+            piece,
+            rules,
+            dialect=plan.dialect,
+            capabilities=self._backend.capabilities,
+            ledger=self._ledger,
+            allowance=allowance,
+            on_text=lambda text: self._heard(line, text),
+            on_retry=lambda retry: recorder.retried(retry, line.place),
+        )
+        if allowance == 0:
+            return End("tokens"), reader
+        first = not line.parts
+        line.parts.append(piece)
+        if lead:
+            self._write(line, lead)
+
+        def sent() -> None:
+            piece.started = recorder.now()
+            recorder.requests += 1
+            if first:
+                self._emit_in(line, ThreadStarted)
+
+        request = CompletionRequest(
+            prompt=plan.prompt,
+            prefix=context,
+            stop=tuple(rules.stops),
+            max_tokens=allowance,
+            sampling=plan.sampling,
+            grammar=plan.grammar_for(phase) if plan.grammar_for else None,
+            routing_key=plan.run_id,
+            shared=shared,
+            where=_where(plan.run_id, line),
+        )
+        deadline = self._ledger.deadline
+        try:
+            end = await decode(
+                self._backend,
+                request,
+                reader,
+                places=self._places,
+                deadline=None if deadline is None else self._loop_began + deadline,
+                on_sent=sent,
+            )
+            piece.outcome = _piece_outcome(end)
+        except BackendError:
+            piece.outcome = "error"
+            raise
+        finally:
+            piece.ended = recorder.now()
+            recorder.used(reader.usage)
+        return end, reader
+
+    def _may_fork(self, line: Line) -> bool:
+        budget = self._plan.budget
+        allowed = line.depth < budget.max_depth and self._forks < budget.max_forks and budget.max_threads > 0
+        return allowed and self._plan.mode == "parallel"
+
+    def _shared(self, fork: int, context: str, width: int) -> SharedPrefix | None:
+        text = self._plan.prompt.text + context
+        return SharedPrefix(key=f"{self._plan.run_id}/{fork}", width=width, text=text) if width > 1 else None
+
+    def _write(self, line: Line, text: str) -> None:
+        """Add the client's own text to the last piece of a line."""
+        piece = line.parts[-1]
+        assert isinstance(piece, Piece)
+        piece.written.append(text)
+        self._tell(line, text)
+
+    def _heard(self, line: Line, text: str) -> None:
+        self._recorder.wrote()
+        self._tell(line, text)
+
+    def _tell(self, line: Line, text: str) -> None:
+        if line.place is None:
+            self._recorder.emit(SegmentDelta, text=text)
+        else:
+            self._emit_in(line, ThreadDelta, text=text)
+
+    def _emit_in(self, line: Line, event: Callable[..., Event], **fields: object) -> None:
+        if line.place is not None:
+            self._recorder.emit(event, fork=line.place[0], thread=line.place[1], **fields)
+
+    def _note_strays(self, reader: Reader, *, may_fork: bool) -> None:
+        """Note tags on the main line that were read as text, though they are none there."""
+        if self._plan.mode == "sequential":
+            return
+        if not may_fork and FORK in reader.passed:
+            self._recorder.repaired(
+                "forks_over_limit", "outlines were left as text: no further block is allowed"
+            )
+        if any(name == "thread" for name, _ in reader.passed):
+            self._recorder.repaired(
+                "stray_tag", "tags of a thread outside a block's threads were left as text"
+            )
+
+    def _note_thread(self, line: Line, end: End | None) -> None:
+        recorder, dialect = self._recorder, self._plan.dialect
+        if end is not None and end.tag is not None and (kind := forbidden_in_thread(end.tag)):
+            recorder.repaired(kind, f"closed before the {end.tag.text} that it wrote, and joined", line.place)
+        elif line.outcome in THREAD_REPAIRS:
+            recorder.repaired(*THREAD_REPAIRS[line.outcome], line.place)
+        if end is not None and end.tag is not None and not end.tag.exact:
+            recorder.repaired("tag_spelling", f"{end.tag.text} was read as a tag", line.place)
+        if has_box(line.text(dialect)):
+            recorder.repaired(
+                "thread_wrote_answer", "kept as text; a thread's box is never the answer", line.place
+            )
+
+
+def _piece_outcome(end: End) -> Outcome:
+    match end.by:
+        case "tag":
+            return "eos" if end.tag is not None and forbidden_in_thread(end.tag) else "done"
+        case "tokens":
+            return "length"
+        case "seconds":
+            return "timeout"
+        case by:
+            return by
+
+
+def _thread_outcome(end: End, text: str) -> Outcome:
+    outcome = _piece_outcome(end)
+    return "empty" if outcome in ("done", "eos") and not text.strip() else outcome
+
+
+def _where(run_id: str, line: Line) -> str:
+    if line.place is None:
+        return f"run {run_id}, main line"
+    return f"run {run_id}, fork {line.place[0]}, thread {line.place[1]}"

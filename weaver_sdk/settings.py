@@ -1,0 +1,55 @@
+"""Where a server, a key and a model come from: the call, then the constructor, then the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from weaver_sdk.errors import ConfigurationError
+
+_VARIABLES = {
+    "base_url": ("WEAVER_BASE_URL", "OPENAI_BASE_URL"),
+    "api_key": ("WEAVER_API_KEY", "OPENAI_API_KEY"),
+    "model": ("WEAVER_MODEL",),
+}
+"""Read in this order; the first that is set and not empty counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Which model on which server."""
+
+    base_url: str
+    model: str | None = None
+    """`None` where the server is to be asked which model it serves."""
+    api_key: str | None = field(default=None, repr=False)
+
+
+def resolve_server(
+    base_url: str | None = None,
+    api_key: str | None = None,
+    model: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """Fill in from the environment what was not given, each setting by itself, as the openai package does.
+
+    Raises:
+        ConfigurationError: no server is named anywhere.
+    """
+    variables = os.environ if environment is None else environment
+    url = base_url or _first(variables, "base_url")
+    if not url:
+        raise ConfigurationError(
+            "no server: give base_url=… (or set WEAVER_BASE_URL or OPENAI_BASE_URL), "
+            "or use ParallelReasoner.local() for the model that comes along"
+        )
+    return Server(
+        base_url=url,
+        model=model or _first(variables, "model"),
+        api_key=api_key if api_key is not None else _first(variables, "api_key"),
+    )
+
+
+def _first(variables: Mapping[str, str], name: str) -> str | None:
+    return next((value for key in _VARIABLES[name] if (value := variables.get(key, "").strip())), None)

@@ -1,0 +1,75 @@
+"""The measures of a run, computed from its trace alone. Names and formulas: arXiv 2512.07843, §4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from weaver_sdk.result import Fork, Segment, Thread, Trace
+
+
+def total_tokens(trace: Trace) -> int:
+    """Return all tokens that the model generated."""
+    return sum(part.tokens if isinstance(part, Segment) else block_tokens(part) for part in trace)
+
+
+def block_tokens(fork: Fork) -> int:
+    """Return the tokens of all threads of a block."""
+    return sum(thread.tokens for thread in fork.threads)
+
+
+def critical_path_tokens(trace: Trace) -> int:
+    """Return the tokens outside threads, and for each block those of its longest thread."""
+    return sum(
+        part.tokens if isinstance(part, Segment) else max(map(_critical_tokens, part.threads), default=0)
+        for part in trace
+    )
+
+
+def critical_path_seconds(trace: Trace) -> float:
+    """Return the seconds of all segments, and for each block those of its slowest thread."""
+    return sum(
+        part.ended - part.started
+        if isinstance(part, Segment)
+        else max(map(_critical_seconds, part.threads), default=0.0)
+        for part in trace
+    )
+
+
+def acceleration_ratio(trace: Trace) -> float:
+    """Return 1 − critical path / total, in tokens; 0 for a run without tokens."""
+    total = total_tokens(trace)
+    return 1 - critical_path_tokens(trace) / total if total else 0.0
+
+
+def self_parallelism(trace: Trace) -> float:
+    """Return total / critical path, in tokens; 1 for a run without tokens. It is no speedup."""
+    critical = critical_path_tokens(trace)
+    return total_tokens(trace) / critical if critical else 1.0
+
+
+def parallel_ratio(trace: Trace) -> float:
+    """Return the share of tokens that lie inside blocks; 0 for a run without tokens."""
+    total = total_tokens(trace)
+    return sum(block_tokens(part) for part in trace if isinstance(part, Fork)) / total if total else 0.0
+
+
+def forks_of(trace: Trace) -> Iterator[Fork]:
+    """Yield every block, nested ones behind the block they lie in."""
+    for part in trace:
+        if isinstance(part, Fork):
+            yield part
+            for thread in part.threads:
+                yield from forks_of(thread.trace)
+
+
+def slowest_thread(fork: Fork) -> Thread | None:
+    """Return the thread that a block waited for; `None` where it has none."""
+    return max(fork.threads, key=lambda thread: thread.ended, default=None)
+
+
+def _critical_tokens(thread: Thread) -> int:
+    return critical_path_tokens(thread.trace) if thread.trace else thread.tokens
+
+
+def _critical_seconds(thread: Thread) -> float:
+    return critical_path_seconds(thread.trace) if thread.trace else thread.ended - thread.started
