@@ -52,7 +52,7 @@ class Answer:
         self._watchdog = watchdog
         self.hide = link.hide
         """Blots out the key in what the server told."""
-        self.where = link.base_url + path
+        self.where = _where(link, path)
         """The address that answers, for messages."""
 
     @classmethod
@@ -72,7 +72,7 @@ class Answer:
             ConnectionFailed: no connection, or it broke before the head was whole.
             IdleTimeout: no head within `timeouts.first`.
         """
-        where = link.base_url + path
+        where = _where(link, path)
         watchdog = Watchdog()
         try:
             reply = await watchdog.wait(link.post(path, body, headers or {}), timeouts.first)
@@ -120,6 +120,10 @@ class Answer:
             while len(told) < _ERROR_BODY_BYTES and (piece := await self.read(_ERROR_BODY_SECONDS)):
                 told += piece
         return told
+
+
+def _where(link: Link, path: str) -> str:
+    return path if "://" in path else link.base_url + path
 
 
 def _no_head(error: Exception, where: str, seconds: float) -> BackendError:

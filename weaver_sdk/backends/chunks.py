@@ -2,57 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Chunk
-from weaver_sdk.backends.payload import is_lost, read_chunk
+from weaver_sdk.backends.link import Link
+from weaver_sdk.backends.payload import read_chunk
 from weaver_sdk.backends.server_errors import error_in_answer, parse_object
 from weaver_sdk.backends.sse import SSEReader
 from weaver_sdk.errors import BackendError, ProtocolError, TruncatedStream
 
+_LOST = frozenset({"abort", "error"})
+"""Words for the end of a stream that its server gave up: no end that the model chose."""
 _PREAMBLE_BYTES = 65_536
 _USAGE_SECONDS = 5.0
 """How long to wait for token counts once the text has ended."""
 
 
-async def read_chunks(answer: Answer, timeouts: Timeouts) -> AsyncGenerator[Chunk, None]:
-    """Read chunks until the stream is complete: with a finish reason or [DONE], and not without.
+async def stream_chunks(
+    link: Link,
+    path: str,
+    body: Mapping[str, Any],
+    *,
+    timeouts: Timeouts,
+    headers: Mapping[str, str] | None = None,
+    read_chunk: Callable[[Mapping[str, Any]], Chunk | None] = read_chunk,
+) -> AsyncGenerator[Chunk, None]:
+    """Send one request and read the chunks of its answer, once and without retries.
+
+    The stream is complete with a finish reason or [DONE], and not without. Closing the generator closes the
+    connection.
+
+    Args:
+        path: below the server's address, or a whole address.
+        read_chunk: what an event's JSON object says; `None` for nothing of use.
 
     Raises:
         TruncatedStream: it ended without either.
-        APIStatusError: the server wrote an error into it.
+        APIStatusError: the server answered with an error, or wrote one into the stream.
         ProtocolError: it is no stream of chunks.
+        ConnectionFailed: there was no connection, or it broke.
+        IdleTimeout: nothing came for too long.
     """
-    reader = SSEReader()
-    preamble = b""  # the body as long as no event came: it may be no stream at all
-    begun = finished = False
-    limit = timeouts.first
-    while piece := await _read(answer, limit, finished):
-        for event, data in reader.feed(piece):
-            begun = True
-            if data == b"[DONE]":
-                if not finished:
-                    yield Chunk(finish_reason="stop")
-                await answer.finish()
-                return
-            chunk = _read_event(event, data, answer)
-            if chunk is None:
-                continue
-            if chunk.finish_reason is not None:
-                if is_lost(chunk.finish_reason):
-                    raise TruncatedStream(f"{answer.where} gave the completion up ({chunk.finish_reason})")
-                if finished:  # some say it again beside the counts
-                    chunk = replace(chunk, finish_reason=None)
-                finished = True
-            yield chunk
-        if begun:
-            limit = min(timeouts.idle, _USAGE_SECONDS) if finished else timeouts.idle
-        elif len(preamble) < _PREAMBLE_BYTES:
-            preamble += piece
-    if not finished:
-        raise _incomplete(b"" if begun else preamble, answer)
+    answer = await Answer.open(link, path, body, timeouts=timeouts, headers=headers)
+    async with aclosing(answer):
+        reader = SSEReader()
+        preamble = b""  # the body as long as no event came: it may be no stream at all
+        begun = finished = False
+        limit = timeouts.first
+        while piece := await _read(answer, limit, finished):
+            for event, data in reader.feed(piece):
+                begun = True
+                if data == b"[DONE]":
+                    if not finished:
+                        yield Chunk(finish_reason="stop")
+                    await answer.finish()
+                    return
+                chunk = read_chunk(_object(event, data, answer))
+                if chunk is None:
+                    continue
+                if chunk.finish_reason is not None:
+                    if chunk.finish_reason in _LOST:
+                        raise TruncatedStream(f"{answer.where} gave up the completion: {chunk.finish_reason}")
+                    if finished:  # some say it again beside the counts
+                        chunk = replace(chunk, finish_reason=None)
+                    finished = True
+                yield chunk
+            if begun:
+                limit = min(timeouts.idle, _USAGE_SECONDS) if finished else timeouts.idle
+            elif len(preamble) < _PREAMBLE_BYTES:
+                preamble += piece
+        if not finished:
+            raise _incomplete(b"" if begun else preamble, answer)
 
 
 async def _read(answer: Answer, limit: float, finished: bool) -> bytes:
@@ -64,16 +88,16 @@ async def _read(answer: Answer, limit: float, finished: bool) -> bytes:
         raise
 
 
-def _read_event(event: str, data: bytes, answer: Answer) -> Chunk | None:
+def _object(event: str, data: bytes, answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of an event, or raise the error that it stands for."""
     told = parse_object(data)
     if told is None:
-        raise ProtocolError(
-            f"{answer.where} sent an event that is no JSON object: {answer.hide(data)[:200]!r}"
-        )
-    error = error_in_answer(told, answer.where, event, answer.hide)
-    if error is not None:
-        raise error
-    return read_chunk(told)
+        raise ProtocolError(f"{answer.where} sent an event that is no JSON: {answer.hide(data)[:200]!r}")
+    if "error" in told or event != "message" or told.get("object") == "error":
+        error = error_in_answer(told, answer.where, event, answer.hide)
+        if error is not None:
+            raise error
+    return told
 
 
 def _incomplete(body: bytes, answer: Answer) -> BackendError:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx2
 
-from weaver_sdk.backends.answer import Answer, Timeouts
+from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
-from weaver_sdk.backends.chunks import read_chunks
+from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.payload import request_body
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
 from weaver_sdk.backends.servers import link_to
 
 if TYPE_CHECKING:
     import openai
-
-_PATH = "/completions"
 
 
 class CompletionsBackend:
@@ -98,14 +95,11 @@ class CompletionsBackend:
         """Close the connections, unless they are the user's."""
         await self._link.aclose()
 
-    async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        answer = await Answer.open(
+    def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        return stream_chunks(
             self._link,
-            _PATH,
+            "/completions",
             request_body(request, self._model, self._capabilities),
-            headers={"x-session-id": quote(request.routing_key)} if request.routing_key else {},
             timeouts=self._timeouts,
+            headers={"x-session-id": quote(request.routing_key)} if request.routing_key else None,
         )
-        async with aclosing(answer), aclosing(read_chunks(answer, self._timeouts)) as chunks:
-            async for chunk in chunks:
-                yield chunk

@@ -40,6 +40,7 @@ class Connections:
         connect: float = 10.0,
     ) -> None:
         self._host = url.host
+        self._is_number = ":" in url.host or url.host.replace(".", "").isdigit()
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._secure = url.scheme == "https"
         self._ssl_context = ssl_context
@@ -87,6 +88,7 @@ class Connections:
         if self._secure:
             context = self._ssl_context = self._ssl_context or httpx2.create_ssl_context()
         loop = asyncio.get_running_loop()
+        race = None if self._is_number else 0.25  # seconds before a name's next address is tried as well
         try:
             async with asyncio.timeout(self._connect_seconds):
                 _, connection = await loop.create_connection(
@@ -94,7 +96,7 @@ class Connections:
                     self._host,
                     self._port,
                     ssl=context,
-                    happy_eyeballs_delay=0.25,
+                    happy_eyeballs_delay=race,
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection within {self._connect_seconds:g} s") from error

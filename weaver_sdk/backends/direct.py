@@ -32,6 +32,7 @@ class DirectLink:
         self._shown = shown(self._url)
         sent = {"host": self._url.netloc.decode()} | usual_headers(self._url, api_key)
         self._headers = _lines(sent)
+        self._targets: dict[str, bytes] = {}
         self._connections = Connections(self._url, max_idle=max_idle, connect=connect)
 
     def __repr__(self) -> str:
@@ -55,7 +56,9 @@ class DirectLink:
     async def _send(self, method: str, path: str, headers: bytes, content: bytes) -> Reply:
         if self._connections.closed:
             raise ConfigurationError(f"the backend for {self._shown} has been closed")
-        target = below(self._url, path).raw_path
+        target = self._targets.get(path)
+        if target is None:  # paths are few, and parsing one costs as much as the rest of the request
+            target = self._targets[path] = below(self._url, path).raw_path
         message = b"%b %b HTTP/1.1\r\n%b%b\r\n%b" % (
             method.encode(),
             target,

@@ -13,9 +13,6 @@ _GRAMMAR_FIELD: dict[ServerKind, str] = {"llama.cpp": "grammar", "sglang": "ebnf
 _NO_LIMIT: dict[ServerKind, int | None] = {"sglang": 1 << 20}
 """What stands for "no limit" in `max_tokens`: null, where the server knows it. Left out, it would mean 16."""
 
-_LOST = frozenset({"abort", "error"})
-"""Words for the end of a stream that its server gave up: no end that the model chose."""
-
 
 def request_body(request: CompletionRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
     """Return the fields of a streamed request; extras only where the server is known to take them."""
@@ -67,14 +64,11 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
     )
 
 
-def is_lost(finish_reason: str | None) -> bool:
-    """Whether a finish reason says that the server gave the stream up."""
-    return finish_reason in _LOST
-
-
 def read_usage(told: Mapping[str, Any]) -> Usage | None:
     """Return the token counts of a chunk; llama.cpp gives them as `timings` too."""
     usage, timings = told.get("usage"), told.get("timings")
+    if usage is None and timings is None:
+        return None
     cached = timings.get("cache_n") if isinstance(timings, dict) else None
     if isinstance(usage, dict):
         details = usage.get("prompt_tokens_details")

@@ -39,17 +39,18 @@ class SSEReader:
         Raises:
             ProtocolError: a single event is larger than `MAX_EVENT_BYTES`.
         """
-        if (  # one whole event, alone in its piece: nearly every piece of a completion stream is
+        if (  # whole events of one line each, as nearly every piece of a completion stream is
             piece.startswith(b"data: ")
             and piece.endswith(b"\n\n")
-            and piece.count(b"\n") == 2
             and not self._size
-            and not self._data
             and not self._name
-            and self._begun
             and b"\r" not in piece
         ):
-            return [("message", piece[6:-2])]
+            parts = piece[6:-2].split(b"\n\ndata: ")
+            if piece.count(b"\n") == 2 * len(parts):
+                self._begun = True
+                self._skip_newline = False
+                return [("message", part) for part in parts]
         return self._feed(piece)
 
     def _feed(self, piece: bytes) -> list[Event]:

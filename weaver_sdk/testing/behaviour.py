@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Literal
 
 from weaver_sdk.testing.generation import Generation, Stops
@@ -64,17 +64,20 @@ class Told:
     prompt_tokens: int
     with_usage: bool
 
-    def events(self, generation: Generation) -> list[Callable[[], bytes]]:
-        """Return what writes the bytes of each token; the last writes the end of the stream too.
+    def length(self, generation: Generation) -> int:
+        """Return how many tokens are written; the end of the stream goes with the last one."""
+        tokens = len(generation.steps)
+        return max(1, min(tokens, self.behaviour.after) if self.behaviour.broken_off else tokens)
 
-        Written when they are due and not before: otherwise a server that gets many requests at once would
-        spend its first moments on what nobody waits for yet.
-        """
-        steps = generation.steps[: self.behaviour.after] if self.behaviour.broken_off else generation.steps
-        end = self._break if self.behaviour.broken_off else partial(self._end, generation)
-        events: list[Callable[[], bytes]] = [partial(self._token, text, n) for n, text in enumerate(steps, 1)]
-        last = events.pop() if events else bytes
-        return [*events, lambda: last() + end()]
+    def event(self, generation: Generation, n: int) -> bytes:
+        """Return what is sent at the n-th token, counted from 1."""
+        told = self._token(generation.steps[n - 1], n) if n <= self._shown(generation) else b""
+        if n < self.length(generation):
+            return told
+        return told + (self._break() if self.behaviour.broken_off else self._end(generation))
+
+    def _shown(self, generation: Generation) -> int:
+        return self.behaviour.after if self.behaviour.broken_off else len(generation.steps)
 
     def whole(self, generation: Generation) -> bytes:
         """Return the answer to a request that did not ask for a stream."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from weaver_sdk.testing.script import pieces
+from weaver_sdk.testing.script import each_piece
 
 Stops = Literal["trim", "keep", "ignore"]
 """What becomes of a stop string: left out of the text, kept at its end, or not noticed at all."""
@@ -31,27 +31,25 @@ def generate(
     text: str, stop: Sequence[str] = (), max_tokens: int | None = None, stops: Stops = "trim"
 ) -> Generation:
     """Let a model write `text`, one piece a token, until a stop string, a limit, or the end of the text."""
-    written = ""
+    found = [(at, word) for word in stop if word and stops != "ignore" and (at := text.find(word)) >= 0]
+    at, word = min(found, default=(len(text), ""))
     steps: list[str] = []
-    reach = max(map(len, stop), default=0)
-    for piece in pieces(text):
+    written = 0
+    for piece in each_piece(text):
         if max_tokens is not None and len(steps) >= max_tokens:
             return Generation(tuple(steps), "length")
         steps.append(piece)
-        seen = max(0, len(written) - reach)
-        written += piece
-        found = [(at, word) for word in stop if word and (at := written.find(word, seen)) >= 0]
-        if found and stops != "ignore":
-            at, word = min(found)
-            end = at + len(word) if stops == "keep" else at
-            return Generation(_cut(steps, end), "stop", word)
+        written += len(piece)
+        if word and written >= at + len(word):
+            return Generation(_cut(steps, at + len(word) if stops == "keep" else at), "stop", word)
     return Generation(tuple(steps), "stop")
 
 
 def _cut(steps: list[str], end: int) -> tuple[str, ...]:
     """Shorten the text to `end` characters; every token keeps its step."""
-    cut = []
-    for step in steps:
-        cut.append(step[: max(0, end)])
-        end -= len(step)
-    return tuple(cut)
+    over = sum(map(len, steps)) - end
+    for i in range(len(steps) - 1, -1, -1):
+        if over <= 0:
+            break
+        over, steps[i] = over - len(steps[i]), steps[i][: max(0, len(steps[i]) - over)]
+    return tuple(steps)

@@ -22,6 +22,11 @@ def pieces(text: str) -> list[str]:
     return _PIECE.findall(text)
 
 
+def each_piece(text: str) -> Iterator[str]:
+    """Cut a text into the same pieces, one after the other."""
+    return (found[0] for found in _PIECE.finditer(text))
+
+
 @dataclass(frozen=True)
 class Block:
     """Threads that run at once. A thread is its text, or a tuple of texts and blocks if it forks itself."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -186,7 +187,7 @@ class ScriptedServer:
             with_usage=bool((asked.get("stream_options") or {}).get("include_usage")),
         )
         if asked.get("stream"):
-            connection.stream(told.events(generation), self.pace, how)
+            connection.stream(partial(told.event, generation), told.length(generation), self.pace, how)
         else:
             body = told.whole(generation)
             connection.later(self.pace * len(generation.steps), lambda: connection.respond(200, body))
@@ -253,41 +254,43 @@ class _Connection(asyncio.Protocol):
         self._transport.write(_head(status, told) + body)
         self._end("finished")
 
-    def stream(self, events: list[Callable[[], bytes]], pace: float, how: Behaviour) -> None:
-        """Answer with a stream of events, one at each beat."""
+    def stream(self, event: Callable[[int], bytes], length: int, pace: float, how: Behaviour) -> None:
+        """Answer with a stream of so many events, one at each beat; each is made when it is due."""
         told = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
         self._transport.write(_head(200, told | dict(how.headers)))
         assert self._received is not None
-        self._events, self._next, self._begun = events, 0, self._received.at + how.delay
+        self._event, self._length, self._begun = event, length, self._received.at + how.delay
         self._pace, self._how = pace, how
         self._write_due()
 
     def _write_due(self) -> None:
-        begun, pace = self._begun, self._pace
-        last = len(self._events)
-        due = last if pace <= 0 else min(last, int((self._loop.time() - begun) / pace + 1e-6))
-        data = b"".join([write() for write in self._events[self._next : due]])
-        self._next = due
         assert self._received is not None
+        begun, pace = self._begun, self._pace
+        last, written = self._length, self._received.events
+        due = last if pace <= 0 else min(last, int((self._loop.time() - begun) / pace + 1e-6))
+        data = b"".join([self._event(n) for n in range(written + 1, due + 1)])
         self._received.events = due
         if self._how.split is None:
             self._write_chunk(data)
-            if due == last:
-                self._finish()
-            else:
-                self._timer = self._loop.call_at(begun + (due + 1) * pace, self._write_due)
+            self._go_on()
         else:
             self._dribble(data)
+
+    def _go_on(self) -> None:
+        assert self._received is not None
+        if self._received.events == self._length:
+            self._finish()
+        else:
+            due = self._begun + (self._received.events + 1) * self._pace
+            self._timer = self._loop.call_at(due, self._write_due)
 
     def _dribble(self, data: bytes) -> None:
         width = self._how.split or 1
         self._write_chunk(data[:width])
         if len(data) > width:
             self._timer = self._loop.call_soon(self._dribble, data[width:])
-        elif self._next == len(self._events):
-            self._finish()
         else:
-            self._timer = self._loop.call_at(self._begun + (self._next + 1) * self._pace, self._write_due)
+            self._go_on()
 
     def _write_chunk(self, data: bytes) -> None:
         if data:
