@@ -1,0 +1,52 @@
+"""Seeded generators of verifiable problems with written-out solutions.
+
+Every task is a frozen dataclass of its ranges with one method, `sample(rng) -> Problem`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Protocol
+
+from weaver_sdk.training.tasks.extremes import Extremes
+from weaver_sdk.training.tasks.one_step import OneStep
+from weaver_sdk.training.tasks.problem import Problem
+from weaver_sdk.training.tasks.products import Products
+from weaver_sdk.training.tasks.sums import SumsOfProducts
+from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
+
+
+class Task(Protocol):
+    """A generator of problems: the same state of `rng` gives the same problem."""
+
+    @property
+    def name(self) -> str: ...
+
+    def sample(self, rng: random.Random) -> Problem: ...
+
+
+TASKS: dict[str, Task] = {task.name: task for task in (SumsOfProducts(), Products(), Extremes(), OneStep())}
+"""The tasks in the range that the packaged model is trained on."""
+
+
+def problems(task: Task, seed: int) -> Iterator[Problem]:
+    """An endless stream of problems; the seed and the task's name decide it."""
+    rng = random.Random(f"{task.name}/{seed}")
+    while True:
+        yield task.sample(rng)
+
+
+__all__ = [
+    "TASKS",
+    "Extremes",
+    "Fork",
+    "OneStep",
+    "Problem",
+    "Products",
+    "SumsOfProducts",
+    "Task",
+    "Thread",
+    "Trajectory",
+    "problems",
+]
