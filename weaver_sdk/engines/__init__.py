@@ -1,0 +1,1 @@
+"""Servers that we start ourselves, and the models that are packaged for them."""

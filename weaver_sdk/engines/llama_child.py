@@ -1,0 +1,71 @@
+"""The process that a llama.cpp server lives in; `LlamaServer` runs this file as a script.
+
+It takes one argument, a JSON object of settings, and answers with the server's address as one line on
+standard output. It then serves until its standard input ends, which happens when its parent closes the pipe
+or dies of anything at all. It imports nothing of weaver_sdk, so that it starts fast and from anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import threading
+from typing import Any, NoReturn
+
+
+def serve(settings: dict[str, Any]) -> NoReturn:
+    """Serve the model until the parent is gone; then remove the working directory and exit."""
+    parent = os.getppid()
+    report = os.dup(1)
+    os.dup2(2, 1)  # what llama.cpp prints goes to the log, whichever stream it picks
+    hung_up = threading.Event()
+    threading.Thread(target=_wait_for_end_of_input, args=(hung_up,), daemon=True).start()
+
+    # Loading holds the interpreter lock, so a parent that dies meanwhile is noticed when it is done.
+    server = _start(settings)
+    with os.fdopen(report, "w") as line:
+        line.write(server.listening_address + "\n")
+
+    # A process forked off the parent may hold the pipe open after its death: so look at who our parent is, too.
+    while not hung_up.wait(timeout=1.0) and os.getppid() == parent:
+        pass
+    shutil.rmtree(settings["directory"], ignore_errors=True)
+    os._exit(0)
+
+
+def _wait_for_end_of_input(hung_up: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    hung_up.set()
+
+
+def _start(settings: dict[str, Any]) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = settings["model"]
+    params.model_alias = {settings["name"]}
+    params.hostnames = ["127.0.0.1"]
+    params.port = settings["port"]
+    params.cors_origins = "http://127.0.0.1"  # the default lets any web page talk to the server
+    params.ui = False
+    params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = True
+
+    params.n_parallel = settings["slots"]
+    params.n_ctx = settings["slots"] * settings["context_tokens"]
+    params.kv_unified = False
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
+
+    # Slots are filled by saving one and restoring it into others. The server's own caches of idle slots would
+    # take that context away again.
+    params.slot_save_path = os.path.join(settings["directory"], "slots", "")
+    params.cache_idle_slots = False
+    params.cache_ram_mib = 0
+    params.slot_prompt_similarity = 0.0
+    return xllamacpp.Server(params)
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))
