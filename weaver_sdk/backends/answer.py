@@ -60,12 +60,12 @@ class Answer:
         cls,
         link: Link,
         path: str,
-        body: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
         *,
         timeouts: Timeouts,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
-        """Send a request and wait for the head of its answer.
+        """Send JSON, or ask for a page where there is none to send, and wait for the head of the answer.
 
         Raises:
             APIStatusError: the server answered with an error.
@@ -75,7 +75,8 @@ class Answer:
         where = _where(link, path)
         watchdog = Watchdog()
         try:
-            reply = await watchdog.wait(link.post(path, body, headers or {}), timeouts.first)
+            asked = link.get(path) if body is None else link.post(path, body, headers or {})
+            reply = await watchdog.wait(asked, timeouts.first)
         except (httpx2.RequestError, TimeoutError) as error:
             watchdog.stop()
             raise _no_head(error, where, timeouts.first) from error

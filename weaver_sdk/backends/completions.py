@@ -10,10 +10,13 @@ import httpx2
 
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
+from weaver_sdk.backends.chat_template import ask_chat_template
 from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.payload import request_body
+from weaver_sdk.backends.probe import ServerFacts, probe
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
 from weaver_sdk.backends.servers import link_to
+from weaver_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import openai
@@ -30,7 +33,8 @@ class CompletionsBackend:
     `openai.AsyncOpenAI` as `client`. What you give is never closed here.
 
     Args:
-        capabilities: what the server can do; `probe` finds it out.
+        model: as the server knows it; the one that it serves where not given.
+        capabilities: what the server can do; `discover` finds it out where not given.
         retries: further attempts after a failed one, or a whole `RetryPolicy`.
         timeouts: limits on waiting, in seconds.
         max_concurrency: connections that are kept for the next requests.
@@ -41,7 +45,7 @@ class CompletionsBackend:
 
     def __init__(
         self,
-        model: str,
+        model: str | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
         *,
@@ -53,7 +57,7 @@ class CompletionsBackend:
         max_concurrency: int = 64,
     ) -> None:
         self._model = model
-        self._capabilities = capabilities or Capabilities()
+        self._capabilities = capabilities
         self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
         self._timeouts = timeouts or Timeouts()
         self._link = link_to(
@@ -66,11 +70,17 @@ class CompletionsBackend:
         )
 
     def __repr__(self) -> str:
-        return f"CompletionsBackend({self._model!r}, {self._link.base_url!r})"
+        return f"CompletionsBackend({self._model!r}, {self.base_url!r})"
 
     @property
     def model(self) -> str:
-        """The model's name, as the server knows it."""
+        """The model's name, as the server knows it.
+
+        Raises:
+            ConfigurationError: none was given, and the server has not been asked yet.
+        """
+        if self._model is None:
+            raise ConfigurationError("no model: give model=, or let `discover` ask the server for its own")
         return self._model
 
     @property
@@ -80,8 +90,37 @@ class CompletionsBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the server can do."""
-        return self._capabilities
+        """What the server can do; what every server can, until it is known better."""
+        return self._capabilities or Capabilities()
+
+    async def discover(self) -> ServerFacts:
+        """Ask the server what it is, and fill in from its answer what was not given: model and capabilities.
+
+        Raises:
+            ConfigurationError: no model was given, and the server does not serve exactly one.
+            ConnectionFailed: nobody answers at the address.
+            APIStatusError: the server refuses the key.
+        """
+        facts = await probe(self._link)
+        if self._model is None:
+            if len(facts.models) != 1:
+                served = ", ".join(facts.models) or "it does not say which"
+                raise ConfigurationError(f"give model=: {self.base_url} serves not one model ({served})")
+            self._model = facts.models[0]
+        if self._capabilities is None:
+            self._capabilities = facts.capabilities
+        return facts
+
+    async def chat_template(self) -> tuple[str, str] | None:
+        """Ask the server what stands before and behind a question in its prompts.
+
+        Returns:
+            The two texts, or `None` where the server does not tell.
+
+        Raises:
+            ConnectionFailed: nobody answers at the address.
+        """
+        return await ask_chat_template(self._link, self.model, self.capabilities.server)
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Stream one completion. Closing the generator closes the connection, and so aborts the request.
@@ -99,7 +138,7 @@ class CompletionsBackend:
         return stream_chunks(
             self._link,
             "/completions",
-            request_body(request, self._model, self._capabilities),
+            request_body(request, self.model, self.capabilities),
             timeouts=self._timeouts,
             headers={"x-session-id": quote(request.routing_key)} if request.routing_key else None,
         )

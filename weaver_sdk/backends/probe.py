@@ -1,0 +1,155 @@
+"""Which server is this, and what can it do? Asked once, before the first completion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from weaver_sdk.backends.answer import Answer, Timeouts
+from weaver_sdk.backends.base import Capabilities, ServerKind
+from weaver_sdk.backends.link import Link
+from weaver_sdk.backends.server_errors import parse_object
+from weaver_sdk.errors import APIStatusError, BackendError, ConnectionFailed
+
+PROBE_SECONDS = 5.0
+"""How long a server may take to say what it is."""
+_PAGE_BYTES = 8 * 1024 * 1024
+_REFUSED = (401, 403)
+
+_OWNERS: dict[str, ServerKind] = {
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "llamacpp": "llama.cpp",
+    "openai": "openai",
+}
+"""What `owned_by` says in the list of models."""
+
+_PAGES: tuple[tuple[str, str, ServerKind], ...] = (
+    ("/props", "default_generation_settings", "llama.cpp"),
+    ("/get_server_info", "model_path", "sglang"),
+    ("/version", "version", "vllm"),
+)
+"""A page that only one kind of server has, and a field that stands in it."""
+
+KNOWN: dict[ServerKind, Capabilities] = {
+    "vllm": Capabilities(
+        server="vllm",
+        reports_matched_stop=True,
+        grammar=True,
+        token_ids=True,
+        extra_fields={
+            "skip_special_tokens": False,  # the tags of a trained model are special tokens: show them
+            "spaces_between_special_tokens": False,
+            "add_special_tokens": False,  # the prompt has its template applied: no second BOS
+        },
+    ),
+    "sglang": Capabilities(
+        server="sglang",
+        reports_matched_stop=True,
+        grammar=True,
+        extra_fields={"skip_special_tokens": False},
+    ),
+    "llama.cpp": Capabilities(server="llama.cpp", grammar=True),
+    "openai": Capabilities(server="openai"),
+}
+"""What the known servers can do by `/v1/completions`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerFacts:
+    """What a server says about itself."""
+
+    capabilities: Capabilities
+    models: tuple[str, ...]
+    """The models it serves; empty where it does not say."""
+    context_tokens: int | None = None
+    """The longest context of the first model, in tokens, where the server says so."""
+
+
+async def probe(link: Link, seconds: float = PROBE_SECONDS) -> ServerFacts:
+    """Ask a server what it is, which models it serves, and what it can do.
+
+    A server that answers nothing of use is an unknown one, which is no error.
+
+    Args:
+        seconds: how long each question may take.
+
+    Raises:
+        ConnectionFailed: nobody answers at the address.
+        APIStatusError: the server refuses the key.
+    """
+    listed = await _models(link, seconds)
+    owner = next((str(model.get("owned_by", "")).lower() for model in listed), "")
+    kind = _OWNERS.get(owner) or await _kind_by_pages(link, seconds)
+    length = listed[0].get("max_model_len") if listed else None
+    return ServerFacts(
+        capabilities=KNOWN.get(kind, Capabilities()),
+        models=tuple(str(model["id"]) for model in listed),
+        context_tokens=length if isinstance(length, int) else None,
+    )
+
+
+async def served_models(link: Link, seconds: float = PROBE_SECONDS) -> tuple[str, ...]:
+    """Return the names of the models that a server serves; none where it does not say.
+
+    Raises:
+        ConnectionFailed: nobody answers at the address.
+        APIStatusError: the server refuses the key.
+    """
+    return tuple(str(model["id"]) for model in await _models(link, seconds))
+
+
+async def ask(
+    link: Link, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = PROBE_SECONDS
+) -> dict[str, Any] | None:
+    """Return the JSON object at a path (or the answer to a JSON body), or `None` if it is something else.
+
+    Raises:
+        BackendError: there was no good answer.
+    """
+    timeouts = Timeouts(first=seconds, idle=seconds)
+    answer = await Answer.open(link, path, body, timeouts=timeouts)
+    page = b""
+    async with aclosing(answer):
+        while len(page) < _PAGE_BYTES and (piece := await answer.read(seconds)):
+            page += piece
+    return parse_object(page)
+
+
+def root(link: Link) -> str:
+    """Return the address under which a server has its own pages, beside those of the OpenAI protocol."""
+    return link.base_url.removesuffix("/v1")
+
+
+async def _models(link: Link, seconds: float) -> list[dict[str, Any]]:
+    try:
+        page = await ask(link, "/models", seconds=seconds)
+    except APIStatusError as error:
+        if error.status in _REFUSED:
+            raise
+        return []
+    except ConnectionFailed:
+        raise
+    except BackendError:
+        return []
+    data = (page or {}).get("data")
+    models = data if isinstance(data, list) else []
+    return [model for model in models if isinstance(model, dict) and "id" in model]
+
+
+async def _kind_by_pages(link: Link, seconds: float) -> ServerKind:
+    pages = await asyncio.gather(*(_page(link, root(link) + path, seconds) for path, _, _ in _PAGES))
+    for page, (_, field, kind) in zip(pages, _PAGES, strict=True):
+        if field in page:
+            return kind
+    return "unknown"
+
+
+async def _page(link: Link, address: str, seconds: float) -> dict[str, Any]:
+    try:
+        return await ask(link, address, seconds=seconds) or {}
+    except BackendError:
+        return {}  # a page that is not there tells as much
