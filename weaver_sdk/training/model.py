@@ -20,7 +20,7 @@ class Shape:
 
     vocabulary: int = vocabulary.SIZE
     hidden: int = 128
-    layers: int = 5
+    layers: int = 4
     heads: int = 4
     inner: int = 384
     context: int = 4096

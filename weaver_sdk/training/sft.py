@@ -23,10 +23,10 @@ class Recipe:
     over which they fall to zero in a straight line (after `warm_up` steps and a plateau)."""
 
     mode: str = "parallel"
-    steps: int = 9000
-    batch_tokens: int = 3072
-    matrix_rate: float = 0.02
-    vector_rate: float = 0.004
+    steps: int = 15000
+    batch_tokens: int = 1536
+    matrix_rate: float = 0.01
+    vector_rate: float = 0.003
     weight_decay: float = 0.01
     warm_up: int = 100
     decay: float = 0.4

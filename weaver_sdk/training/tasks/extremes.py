@@ -11,8 +11,13 @@ from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
 from weaver_sdk.training.tasks.working import comparison, product
 
 WORDINGS = {
-    "max": ("What is the largest of {}?", "Find the maximum of {}.", "Compute the greatest of {}", "max({})"),
-    "min": ("What is the smallest of {}?", "Find the minimum of {}.", "Compute the least of {}", "min({})"),
+    "max": (
+        "What is the largest of {}?",
+        "Find the maximum of {}.",
+        "Compute the greatest of {}.",
+        "max({})",
+    ),
+    "min": ("What is the smallest of {}?", "Find the minimum of {}.", "Compute the least of {}.", "min({})"),
 }
 
 

@@ -37,8 +37,8 @@ COMPUTE = (
     "Compute {}.",
     "What is {}?",
     "Find {}",
-    "Calculate {}",
-    "Evaluate {}",
+    "Calculate {}.",
+    "Evaluate {}.",
     "{}",
     "{} = ?",
 )
