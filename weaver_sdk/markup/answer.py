@@ -7,8 +7,6 @@ from weaver_sdk.markup.dialect import Dialect
 from weaver_sdk.markup.parser import parse
 from weaver_sdk.markup.trajectory import Block
 
-__all__ = ["extract_answer", "has_box"]
-
 
 def extract_answer(text: str, dialect: Dialect) -> str | None:
     """Return the content of the last balanced `\\boxed{…}` of the main line; linear in the text.

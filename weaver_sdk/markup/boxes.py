@@ -1,4 +1,4 @@
-"""Boxes: the `\\boxed{…}` in which a model puts a result. Read in one pass, whatever stands in the text."""
+"""Boxes: the `\\boxed{…}` in which a model puts a result."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _PIECE = re.compile(r"(?P<box>\\{1,2}boxed\s*\{)|(?P<escaped>\\[\s\S])|(?P<open>
 def last_box(text: str) -> str | None:
     """Return the content of the last balanced `\\boxed{…}`, without white space around it.
 
-    Empty boxes are passed over: they are the instruction, repeated. Of boxes inside one another, the inner one
-    that begins last is taken. `\\fbox` and `\\boxed 5` are not read. `None` is no box with content.
+    Empty boxes are passed over: they are the instruction, repeated. Of boxes inside one another, the one that
+    begins last is taken. `\\fbox` and `\\boxed 5` are not read. `None` is no box with content.
     """
     found = (text[start:end].strip() for start, end in reversed(_boxes(text)))
     return next((content for content in found if content), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from weaver_sdk.errors import ConfigurationError
@@ -55,11 +55,14 @@ class Dialect:
     """Who writes the closing tag of the block after the join."""
     nested_labels: Literal["plain", "dotted"] = "plain"
     """How threads of a block inside thread 2 are numbered: `1, 2, …` or `2.1, 2.2, …`."""
+    reasons_in_think: bool = True
+    """Whether a trajectory stands inside the `think` tags, or the family writes none."""
     exact: bool = True
     """Whether stitched text is what the model was trained on. Where it is `False` (trained with threads that
-    are masked from each other), text stitching only comes near to it, and a run should say so."""
+    are masked from each other), text stitching only comes near to it, and a run should say so. The strict
+    form then leaves white space around threads open."""
     instruction: str = ""
-    """Follows the user's question on a line of its own."""
+    """Follows the user's question: on a line of its own, or on the same line if it begins with a space."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -98,5 +101,46 @@ THREADWEAVER = Dialect(
 )
 """ThreadWeaver (arXiv 2512.07843), in the form that its public code trains on."""
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (THREADWEAVER,)}
+THREADWEAVER_LEGACY = replace(
+    THREADWEAVER,
+    name="threadweaver-legacy",
+    conclusion=("<Conclusion>", "</Conclusion>"),
+    after_threads="\n<Conclusion>\n",
+)
+"""The earlier form of ThreadWeaver: the model concludes behind the threads before it closes the block."""
+
+MULTIVERSE = Dialect(
+    name="multiverse",
+    block=("<Parallel>", "</Parallel>"),
+    outlines=("<Goal>", "</Goal>"),
+    outline=("<Outline>", "</Outline>"),
+    thread=("<Path>", "</Path>"),
+    conclusion=("<Conclusion>", "</Conclusion>"),
+    seed="<Path>\n{label}:",
+    after_threads="<Conclusion>\n",
+    nested_labels="dotted",
+    exact=False,
+    instruction=" Think step by step and in parallel before answering.",
+)
+"""Multiverse (arXiv 2506.09991)."""
+
+NPR = Dialect(
+    name="npr",
+    block=None,
+    outlines=("<guideline>", "</guideline>"),
+    outline=("<plan>", "</plan>"),
+    thread=("<step>", "</step>"),
+    conclusion=("<takeaway>", "</takeaway>"),
+    seed="<step>\n{label}:",
+    after_threads="<takeaway>\n",
+    nested_labels="dotted",
+    reasons_in_think=False,
+    exact=False,
+)
+"""Native Parallel Reasoner (arXiv 2512.07461). The models follow a long prompt of their own, to be given by
+the caller; a block has no tag around it and ends with its takeaway."""
+
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (THREADWEAVER, THREADWEAVER_LEGACY, MULTIVERSE, NPR)
+}
 """Every dialect by name."""

@@ -167,13 +167,13 @@ def build_problem_messages(
 ) -> list[dict[str, str]]:
     """Return the turns that put a problem to the model.
 
-    The problem stands unchanged in the last turn; the dialect's instruction follows on a line of its own.
+    The problem stands unchanged in the last turn, and the dialect's instruction follows it.
     `history` are earlier turns, oldest first; answers in it should come without their reasoning, as the chat
     templates of reasoning models have it.
     """
     first = [] if system is None else [{"role": "system", "content": system}]
-    content = f"{problem}\n{dialect.instruction}" if dialect.instruction else problem
-    return [*first, *map(dict, history), {"role": "user", "content": content}]
+    line = "\n" if dialect.instruction and not dialect.instruction[0].isspace() else ""
+    return [*first, *map(dict, history), {"role": "user", "content": problem + line + dialect.instruction}]
 
 
 def render(messages: Messages, template: str | Template | Callable[[Messages], str]) -> str:

@@ -53,5 +53,8 @@ def close_block(dialect: Dialect) -> str:
 
 
 def close_think(dialect: Dialect) -> str:
-    """Return what ends the reasoning early, so that the model goes on with its answer."""
-    return f"\n{dialect.think[1]}\n"
+    """Return what ends the reasoning early, so that the model goes on with its answer.
+
+    A new line has to do for a dialect that does not reason inside tags.
+    """
+    return f"\n{dialect.think[1]}\n" if dialect.reasons_in_think else "\n"

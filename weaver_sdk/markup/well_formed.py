@@ -1,13 +1,16 @@
 """The strict form of a trajectory: what a model is trained on, and what a format rate counts.
 
-- `<think>` stands first, behind nothing but white space, and `</think>` closes it; all blocks stand between
-  them. There may be none. What follows `</think>` holds no tag, and may be empty.
-- A block is its opening tag, the outlines, one thread for each outline in the same order, a conclusion where the
-  dialect has one, and its closing tag. Outlines and threads are numbered 1, 2, 3 … without a gap, 50 at most.
+- `<think>` stands first, behind nothing but white space, and `</think>` closes it. All blocks stand between
+  them; there may be none. What follows `</think>` holds no tag, and may be empty. A dialect that does not
+  reason inside these tags has none of them, and its blocks stand anywhere.
+- A block is its opening tag, the outlines, one thread for each outline in the same order, a conclusion where
+  the dialect has one, and its closing tag. Outlines and threads are numbered 1, 2, 3 … without a gap, 50 at
+  most.
 - No outline and no thread is empty or holds a tag, but for blocks inside threads, down to `max_depth`.
 - Tags are spelled as the dialect has them.
 - White space that the client writes (around threads, in the seed) and the newline before the closing tag of
-  a thread must be exact: stitching and training rest on it. Elsewhere any white space between tags will do.
+  a thread must be exact: stitching and training rest on it. Elsewhere any white space between tags will do,
+  and around threads too where stitching is not exact anyway (`Dialect.exact`).
 """
 
 from __future__ import annotations
@@ -94,22 +97,23 @@ class _Strict:
             due = self._pairs[name][closing]
             self._fail(at, f"text stands between tags, in front of {due}", "leave it out or move it")
 
-    def _take_literal(self, due: str, what: str) -> None:
-        """Read text that must stand here as it is."""
-        if not self._text.startswith(due, self._at):
-            found = self._text[self._at : self._at + len(due)]
-            self._fail(self._at, f"{found!r} stands where {what} should be", f"write {due!r}")
+    def _check_literal(self, at: int, due: str, what: str) -> int:
+        """Return the offset behind text that must stand at `at` as it is."""
+        if not self._text.startswith(due, at):
+            found = self._text[at : at + len(due)]
+            self._fail(at, f"{found!r} stands where {what} should be", f"write {due!r}")
+        return at + len(due)
 
     def trajectory(self, think_open: bool) -> None:
-        if not think_open:
+        inside = self._dialect.reasons_in_think
+        if inside and not think_open:
             self._take_after_blank("think")
         self._blocks(depth=1, parent="")
-        self._take("think", closing=True)
+        if inside:
+            self._take("think", closing=True)
         if self._next < len(self._tags):
             tag = self._tags[self._next]
-            self._fail(
-                tag.start, f"{tag.text} stands in the answer", f"write it before {self._dialect.think[1]}"
-            )
+            self._fail(tag.start, f"{tag.text} stands outside the reasoning and its blocks", "leave it out")
 
     def _blocks(self, depth: int, parent: str) -> None:
         """Read the blocks that come before any other tag."""
@@ -160,12 +164,14 @@ class _Strict:
         return outlines
 
     def _thread(self, gap: str, outline: Outline, depth: int) -> None:
-        opening = gap + fill_seed(self._dialect, outline)
-        if self._follows("thread"):  # if not, the tag that is missing is the better word
-            self._take_literal(opening, f"the opening of thread {outline.label}")
-        start = self._at + len(opening)
-        self._take("thread")
-        self._at = start
+        at = self._at
+        before = self._take("thread")
+        opening = fill_seed(self._dialect, outline)
+        if self._dialect.exact or before.strip():
+            opening = gap + opening
+        else:
+            at += len(before)
+        self._at = start = self._check_literal(at, opening, f"the opening of thread {outline.label}")
         self._blocks(depth + 1, outline.label)
         self._take("thread", closing=True)
         end = self._at - len(self._dialect.thread[1])
@@ -181,9 +187,10 @@ class _Strict:
         if self._follows("thread"):
             tag = self._tags[self._next]
             self._fail(tag.start, f"a thread more than the {threads} outlines", "give each thread an outline")
-        self._take_literal(self._dialect.after_threads, "what follows the threads")
+        if self._dialect.exact:
+            self._check_literal(self._at, self._dialect.after_threads, "what follows the threads")
         if self._dialect.conclusion is not None:
-            self._take("conclusion")
+            self._take_after_blank("conclusion")
             self._take("conclusion", closing=True)
         if self._dialect.block is not None:
             self._take_after_blank("block", closing=True)
