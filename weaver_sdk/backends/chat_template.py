@@ -1,60 +1,65 @@
-"""How a server's chat template wraps a question: asked once, so that no prompt needs a request of its own."""
+"""How a server's chat template wraps turns: asked once, so that no prompt needs a request of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from weaver_sdk.backends.base import ServerKind
 from weaver_sdk.backends.link import Link
 from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
 from weaver_sdk.errors import BackendError, ConnectionFailed
 
-_QUESTION = "QUESTIONSTANDSHERE"
-"""A word that no template holds, and that none would change."""
+_TURNS = ("FIRSTQUESTIONHERE", "FIRSTANSWERHERE", "NEXTQUESTIONHERE")
+"""Words that no template holds, and that none would change."""
+
+
+@dataclass(frozen=True)
+class ToldTemplate:
+    """A chat template as a server told it; called with messages, it returns the text that the model writes on."""
+
+    before: str
+    """What stands before the first question."""
+    behind_question: str
+    """Between a question and its answer, in an earlier turn."""
+    behind_answer: str
+    """Between an answer and the next question."""
+    behind: str
+    """Behind the last question, up to where the model begins to write."""
+
+    def __call__(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return the prompt for turns that end with the user's."""
+        prompt, system = self.before, ""
+        last = len(messages) - 1
+        for index, message in enumerate(messages):
+            content = message["content"]
+            if message["role"] == "system":  # the server was not asked for this turn: it goes with the question
+                system += content + "\n\n"
+            elif message["role"] == "assistant":
+                prompt += content + self.behind_answer
+            else:
+                prompt += system + content + (self.behind if index == last else self.behind_question)
+                system = ""
+        return prompt
 
 
 async def ask_chat_template(
     link: Link, model: str, server: ServerKind, seconds: float = PROBE_SECONDS
-) -> tuple[str, str] | None:
-    """Return what stands before and behind the question in a prompt, up to where the model begins to write.
+) -> ToldTemplate | None:
+    """Return how a server wraps turns, or `None` where it does not tell.
 
-    Returns:
-        The two texts, or `None` where the server does not tell.
-
-    Raises:
-        ConnectionFailed: nobody answers at the address.
-    """
-    asked = [{"role": "user", "content": _QUESTION}]
-    prompt = await apply_chat_template(link, model, server, asked, seconds)
-    if prompt is None or prompt.count(_QUESTION) != 1:
-        return None
-    before, _, behind = prompt.partition(_QUESTION)
-    return before, behind
-
-
-async def apply_chat_template(
-    link: Link,
-    model: str,
-    server: ServerKind,
-    messages: Sequence[Mapping[str, str]],
-    seconds: float = PROBE_SECONDS,
-) -> str | None:
-    """Return a conversation as the text that the model goes on behind, as the server itself would write it.
-
-    llama.cpp does so on request; vLLM makes tokens of a conversation, and text of the tokens.
-
-    Returns:
-        The text, or `None` where the server does not tell.
+    llama.cpp applies its template on request; vLLM tokenizes a chat, and its tokens are turned back into text.
 
     Raises:
         ConnectionFailed: nobody answers at the address.
     """
-    turns = [dict(message) for message in messages]
+    roles = ("user", "assistant", "user")
+    messages = [{"role": role, "content": turn} for role, turn in zip(roles, _TURNS, strict=True)]
     try:
         if server == "llama.cpp":
-            told = await ask(link, root(link) + "/apply-template", {"messages": turns}, seconds=seconds)
+            told = await ask(link, root(link) + "/apply-template", {"messages": messages}, seconds=seconds)
         elif server == "vllm":
-            chat = {"model": model, "messages": turns, "add_generation_prompt": True}
+            chat = {"model": model, "messages": messages, "add_generation_prompt": True}
             tokens = await ask(link, root(link) + "/tokenize", chat, seconds=seconds)
             text = {"model": model, "tokens": (tokens or {}).get("tokens")}
             told = await ask(link, root(link) + "/detokenize", text, seconds=seconds)
@@ -65,4 +70,9 @@ async def apply_chat_template(
     except BackendError:
         return None
     prompt = (told or {}).get("prompt")
-    return prompt if isinstance(prompt, str) else None
+    if not isinstance(prompt, str) or any(prompt.count(turn) != 1 for turn in _TURNS):
+        return None
+    before, _, rest = prompt.partition(_TURNS[0])
+    behind_question, _, rest = rest.partition(_TURNS[1])
+    behind_answer, _, behind = rest.partition(_TURNS[2])
+    return ToldTemplate(before, behind_question, behind_answer, behind)

@@ -10,7 +10,7 @@ import httpx2
 
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
-from weaver_sdk.backends.chat_template import ask_chat_template
+from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.payload import request_body
 from weaver_sdk.backends.probe import ServerFacts, probe

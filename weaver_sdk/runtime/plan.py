@@ -28,3 +28,8 @@ class Plan:
     grammar_for: Callable[[Phase], str | None] | None = None
     """For models that write the markup only when they are held to it."""
     index: int | None = None
+
+    @property
+    def reasoning_begun(self) -> bool:
+        """Whether the chat template has opened the reasoning, so that the model does not."""
+        return self.prompt.text.rstrip().endswith(self.dialect.think[0])

@@ -75,10 +75,10 @@ THREAD_REPAIRS: dict[Outcome, tuple[RepairKind, str]] = {
 """What is noted of a thread by its outcome."""
 
 
-def is_open(text: str, dialect: Dialect, name: TagName) -> bool:
-    """Tell whether the last tag of that name is an opening one."""
+def is_open(text: str, dialect: Dialect, name: TagName, *, before: bool = False) -> bool:
+    """Tell whether the last tag of that name is an opening one; `before` counts where there is none."""
     tags = [token for token in scan(text, dialect) if isinstance(token, Tag) and token.name == name]
-    return bool(tags) and not tags[-1].closing
+    return not tags[-1].closing if tags else before
 
 
 def reasoning_is_over(text: str, dialect: Dialect) -> bool:

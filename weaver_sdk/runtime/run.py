@@ -21,10 +21,10 @@ from weaver_sdk.events import (
 from weaver_sdk.markup import (
     close_block,
     close_think,
-    has_box,
     read_outlines,
     thread_prefix,
 )
+from weaver_sdk.markup.boxes import has_box
 from weaver_sdk.result import Finish, Outcome, Result
 from weaver_sdk.runtime.completion import End, Reader, decode
 from weaver_sdk.runtime.ledger import Ledger
@@ -114,7 +114,7 @@ class Run:
                 self._recorder.repaired("unclosed_outlines", "closed where the model ended the sequence")
                 self._write(line, dialect.outlines[1])
                 await self._fork(line, "")
-            elif is_open(text, dialect, "think"):
+            elif is_open(text, dialect, "think", before=self._plan.reasoning_begun):
                 lead, mended = self._closing(text), True
             else:
                 return "stop"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from weaver_sdk.markup import extract_answer, has_escaped_tags, is_well_formed
+from weaver_sdk.markup import has_escaped_tags
+from weaver_sdk.markup.answer import extract_answer
+from weaver_sdk.markup.well_formed import is_well_formed
 from weaver_sdk.result import Finish, NoForkReason, Result, Telemetry, TokensFrom, Trace
 from weaver_sdk.runtime.lines import Line, freeze
 from weaver_sdk.runtime.plan import Plan
@@ -27,7 +29,9 @@ def summarize(plan: Plan, model: str, main: Line, recorder: Recorder, finish: Fi
         trace=trace,
         repairs=list(recorder.repairs),
         telemetry=_telemetry(trace, main, recorder),
-        well_formed=is_well_formed(text, plan.dialect, max_depth=max(1, plan.budget.max_depth)),
+        well_formed=is_well_formed(
+            text, plan.dialect, max(1, plan.budget.max_depth), think_open=plan.reasoning_begun
+        ),
         no_fork_reason=_no_fork_reason(plan, trace, text, recorder),
         index=plan.index,
     )

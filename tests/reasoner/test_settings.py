@@ -1,0 +1,82 @@
+"""Which server, key and model: what is given, what the environment says, and what contradicts itself."""
+
+import httpx2
+import openai
+import pytest
+
+from weaver_sdk import THREADWEAVER, ConfigurationError, ParallelReasoner
+from weaver_sdk.settings import resolve_server
+from weaver_sdk.testing import ScriptedBackend
+
+
+def test_what_is_given_goes_before_the_environment() -> None:
+    environment = {"WEAVER_BASE_URL": "http://env/v1", "WEAVER_API_KEY": "env", "WEAVER_MODEL": "env"}
+    server = resolve_server("http://given/v1", "given", "given", environment)
+    assert (server.base_url, server.api_key, server.model) == ("http://given/v1", "given", "given")
+
+
+def test_weavers_variables_go_before_those_of_openai() -> None:
+    environment = {
+        "OPENAI_BASE_URL": "http://openai/v1",
+        "OPENAI_API_KEY": "o",
+        "WEAVER_BASE_URL": "http://weaver/v1",
+        "WEAVER_API_KEY": "w",
+    }
+    server = resolve_server(environment=environment)
+    assert (server.base_url, server.api_key) == ("http://weaver/v1", "w")
+
+
+def test_an_empty_variable_is_none_at_all() -> None:
+    server = resolve_server(environment={"WEAVER_BASE_URL": " ", "OPENAI_BASE_URL": "http://openai/v1"})
+    assert server.base_url == "http://openai/v1"
+
+
+def test_no_server_anywhere_says_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match=r"base_url=.*ParallelReasoner\.local\(\)") as caught:
+        resolve_server(environment={})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_is_shown_nowhere() -> None:
+    server = resolve_server("http://given/v1", "sk-secret", environment={})
+    assert "sk-secret" not in repr(server)
+    reasoner = ParallelReasoner("m", base_url="http://given/v1", api_key="sk-secret")
+    assert "sk-secret" not in repr(vars(reasoner))
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WEAVER_BASE_URL", "WEAVER_API_KEY", "WEAVER_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+URL = "http://127.0.0.1:1/v1"
+CLIENT = openai.AsyncOpenAI(base_url=URL, api_key="k")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "no server"),
+        ({"model": "m"}, "no server"),
+        ({"client": CLIENT, "base_url": URL}, "client or base_url"),
+        ({"client": CLIENT, "api_key": "k"}, "client or api_key"),
+        ({"client": CLIENT, "http_client": httpx2.AsyncClient()}, "client or http_client"),
+        ({"backend": ScriptedBackend([]), "base_url": URL}, "backend or base_url"),
+        ({"backend": ScriptedBackend([]), "model": "m"}, "backend or model"),
+        ({"base_url": URL, "dialect": "klingon"}, "threadweaver"),
+        ({"base_url": URL, "template": "klingon"}, "chatml"),
+        ({"base_url": URL, "max_concurrency": 0}, "max_concurrency"),
+        ({"base_url": URL, "retries": -1}, "retries"),
+        ({"base_url": URL, "timeout": 0}, "imeout"),
+        ({"base_url": "localhost:8000"}, "base_url"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_at_once_in_one_line(given: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        ParallelReasoner(**given)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dialect_may_be_data() -> None:
+    ParallelReasoner("m", base_url=URL, dialect=THREADWEAVER)

@@ -1,0 +1,175 @@
+"""`ParallelReasoner`: solve, stream, solve_many, solve_sync."""
+
+import asyncio
+
+import pytest
+
+from weaver_sdk import (
+    APIStatusError,
+    Budget,
+    ConfigurationError,
+    ParallelReasoner,
+    Result,
+    Sampling,
+    WeaverError,
+)
+from weaver_sdk.testing import Reply, ScriptedBackend, ScriptedServer, fork_join_script
+
+SCRIPT = fork_join_script(8)
+PROBLEMS = [trajectory.problem for trajectory in SCRIPT.trajectories]
+
+
+def scripted(backend: ScriptedBackend | None = None, **options: object) -> ParallelReasoner:
+    backend = backend or ScriptedBackend(SCRIPT)
+    return ParallelReasoner(backend=backend, template=str_of_problem, **options)  # type: ignore[arg-type]
+
+
+def str_of_problem(messages) -> str:  # type: ignore[no-untyped-def]
+    return str(messages[-1]["content"]).splitlines()[0]
+
+
+async def test_a_problem_goes_in_and_an_answer_comes_out() -> None:
+    async with scripted() as reasoner:
+        result = await reasoner.solve(PROBLEMS[3])
+    assert result.answer == "3"
+    assert result.model == "scripted"
+    assert result.problem == PROBLEMS[3]
+    assert result.telemetry.threads == 3
+
+
+async def test_a_stream_tells_events_and_ends_with_the_result() -> None:
+    async with scripted() as reasoner, reasoner.stream(PROBLEMS[0]) as run:
+        kinds = {event.kind async for event in run}
+    assert {"run_started", "fork_opened", "thread_delta", "joined", "run_finished"} <= kinds
+    assert run.result.answer == "0"
+
+
+async def test_many_problems_come_back_as_they_are_done_each_with_its_index() -> None:
+    async with scripted() as reasoner:
+        results = [result async for result in reasoner.solve_many(PROBLEMS, concurrency=3)]
+    assert {result.index: result.answer for result in results} == {n: str(n) for n in range(8)}
+
+
+async def test_a_problem_that_fails_does_not_stop_the_others() -> None:
+    def answer(request):  # type: ignore[no-untyped-def]
+        if request.prompt.text == PROBLEMS[2]:
+            return Reply(error=APIStatusError("broken", status=500))
+        return SCRIPT(request.text)
+
+    solved: list[Result] = []
+    with pytest.raises(ExceptionGroup) as caught:
+        async with scripted(ScriptedBackend(answer)) as reasoner:
+            async for result in reasoner.solve_many(PROBLEMS):
+                solved.append(result)
+    assert len(solved) == 7
+    [error] = caught.value.exceptions
+    assert error.__notes__ == ["problem 2"]
+
+
+async def test_leaving_solve_many_early_stops_what_runs() -> None:
+    backend = ScriptedBackend(SCRIPT)
+    async with scripted(backend) as reasoner:
+        results = reasoner.solve_many(PROBLEMS)
+        async for _ in results:
+            break
+        await results.aclose()
+        assert backend.running == 0
+
+
+def test_solve_sync_needs_no_event_loop() -> None:
+    assert scripted().solve_sync(PROBLEMS[1]).answer == "1"
+
+
+async def test_solve_sync_inside_a_loop_says_what_to_use() -> None:
+    with pytest.raises(ConfigurationError, match=r"await reasoner\.solve"):
+        scripted().solve_sync(PROBLEMS[1])
+
+
+async def test_the_call_goes_before_the_constructor() -> None:
+    backend = ScriptedBackend(SCRIPT)
+    async with scripted(backend, sampling=Sampling(temperature=1.0), budget=Budget(max_depth=0)) as reasoner:
+        result = await reasoner.solve(PROBLEMS[0], sampling=Sampling(temperature=0.0), budget=Budget())
+    assert backend.requests[0].sampling.temperature == 0.0
+    assert result.telemetry.forks == 1
+
+
+async def test_earlier_turns_stand_before_the_problem() -> None:
+    backend = ScriptedBackend([Reply("<think>\n</think>\n\\boxed{1}")])
+    history = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
+    reasoner = ParallelReasoner(backend=backend, template="chatml")
+    await reasoner.solve("And now?", history=history)
+    prompt = backend.requests[0].prompt
+    assert prompt.text.startswith("<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi<|im_end|>\n")
+    assert [message["role"] for message in prompt.messages] == ["user", "assistant", "user"]
+
+
+async def test_the_dialects_instruction_follows_the_problem() -> None:
+    backend = ScriptedBackend([Reply("<think>\n</think>\n\\boxed{1}")])
+    await ParallelReasoner(backend=backend, template="raw").solve("1+0?")
+    assert backend.requests[0].prompt.text == (
+        "1+0?\nLet's think step by step and output the final answer within \\boxed{}.\n"
+    )
+
+
+async def test_a_backend_that_the_user_gave_is_not_closed() -> None:
+    backend = ScriptedBackend(SCRIPT)
+    async with scripted(backend) as reasoner:
+        await reasoner.solve(PROBLEMS[0])
+    assert not backend.closed
+
+
+async def test_a_closed_reasoner_opens_again_at_its_next_call() -> None:
+    reasoner = scripted()
+    await reasoner.solve(PROBLEMS[0])
+    await reasoner.aclose()
+    assert (await reasoner.solve(PROBLEMS[1])).answer == "1"
+
+
+async def test_over_a_real_socket_the_one_model_of_a_server_is_found() -> None:
+    async with ScriptedServer(SCRIPT, pace=0.0) as server:
+        async with ParallelReasoner(base_url=server.base_url, template=str_of_problem) as reasoner:
+            result = await reasoner.solve(PROBLEMS[5])
+        assert result.answer == "5"
+        assert result.model == "scripted"
+        assert server.running == 0
+
+
+async def test_cancelling_at_any_moment_leaves_no_request_on_the_server() -> None:
+    async with (
+        ScriptedServer(SCRIPT, pace=0.002) as server,
+        ParallelReasoner(base_url=server.base_url, template=str_of_problem) as reasoner,
+    ):
+        await reasoner.solve(PROBLEMS[0])
+        whole = 0.2
+        for moment in range(50):
+            task = asyncio.create_task(reasoner.solve(PROBLEMS[moment % 8]))
+            await asyncio.wait([task], timeout=whole * moment / 50)
+            task.cancel()
+            await asyncio.wait([task])
+            async with asyncio.timeout(0.2):
+                while server.running:
+                    await asyncio.sleep(0.001)
+        assert server.aborted > 0
+
+
+@pytest.mark.parametrize("problem", ["", "  \n"])
+async def test_an_empty_problem_is_refused(problem: str) -> None:
+    with pytest.raises(ConfigurationError, match="empty"):
+        await scripted().solve(problem)
+
+
+async def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="sequential"):
+        await scripted().solve("Q", mode="fast")  # type: ignore[arg-type]
+
+
+async def test_a_concurrency_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="concurrency"):
+        await anext(scripted().solve_many(PROBLEMS, concurrency=0))
+
+
+async def test_a_dead_port_is_told_in_one_line() -> None:
+    with pytest.raises(WeaverError) as caught:
+        await ParallelReasoner(model="m", base_url="http://127.0.0.1:9/v1", retries=0).solve("Q")
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,229 @@
+"""From what a user gave to what a run needs: a backend, a dialect, a way to write the prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from weaver_sdk.backends.answer import Timeouts
+from weaver_sdk.backends.base import Backend, Prompt
+from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.link import server_address
+from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.markup import DIALECTS, Dialect
+from weaver_sdk.markup.prompts import (
+    TEMPLATES,
+    Messages,
+    build_problem_messages,
+    render,
+    template_for_model,
+)
+from weaver_sdk.runtime.plan import Phase
+from weaver_sdk.settings import resolve_server
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import httpx2
+    import openai
+
+_log = logging.getLogger("weaver_sdk")
+
+RenderPrompt = Callable[[Messages], str]
+"""From messages to the text that the model writes on."""
+
+TemplateChoice = str | RenderPrompt
+"""The name of a template, "auto", "raw", or a callable."""
+
+
+class Engine(Protocol):
+    """A server that is started for a reasoner and stopped with it."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+    @property
+    def base_url(self) -> str:
+        """Where the running server's OpenAI-compatible endpoints are."""
+        ...
+
+    @property
+    def model_name(self) -> str:
+        """The name under which it serves its model."""
+        ...
+
+
+@runtime_checkable
+class TellsTemplate(Protocol):
+    """A backend whose server can apply the model's own chat template."""
+
+    async def chat_template(self) -> RenderPrompt | None:
+        """Return it, or `None` where this server does not tell."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Connection:
+    """What runs need, open."""
+
+    backend: Backend
+    dialect: Dialect
+    render: RenderPrompt
+    places: asyncio.Semaphore
+    grammar_for: Callable[[Phase], str | None] | None
+    opened: AsyncExitStack
+    """What was opened for it."""
+
+    def prompt(self, problem: str, history: Messages) -> Prompt:
+        """Return a problem as the server takes it."""
+        messages = build_problem_messages(problem, self.dialect, history=history)
+        return Prompt(text=self.render(messages), messages=tuple(messages))
+
+    async def aclose(self) -> None:
+        """Close what was opened for it."""
+        await self.opened.aclose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionPlan:
+    """What a user gave, checked as far as it can be without a server.
+
+    Raises:
+        ConfigurationError: arguments contradict each other, or one cannot be used.
+    """
+
+    model: str | None = None
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    client: openai.AsyncOpenAI | None = None
+    http_client: httpx2.AsyncClient | None = None
+    backend: Backend | None = None
+    engine: Engine | None = None
+    dialect: str | Dialect = "threadweaver"
+    template: TemplateChoice = "auto"
+    grammar_for: Callable[[Phase], str | None] | None = None
+    max_concurrency: int = 64
+    retries: int = 2
+    timeout: float | Timeouts = 60.0
+
+    def __post_init__(self) -> None:
+        server = {
+            "model": self.model,
+            "base_url": self.base_url,
+            "api_key": self.api_key,
+            "client": self.client,
+            "http_client": self.http_client,
+        }
+        given = [name for name, value in server.items() if value is not None]
+        for whole in ("backend", "engine"):
+            if getattr(self, whole) is not None and given:
+                raise ConfigurationError(f"give {whole} or {given[0]}, not both: a {whole} brings its own")
+        if self.backend is not None and self.engine is not None:
+            raise ConfigurationError("give backend or engine, not both")
+        if self.client is not None and len(extra := [name for name in given if name != "model"]) > 1:
+            named = next(name for name in extra if name != "client")
+            raise ConfigurationError(f"give client or {named}, not both: an AsyncOpenAI has its own")
+        if self.max_concurrency < 1:
+            raise ConfigurationError(f"max_concurrency={self.max_concurrency}: use 1 or more")
+        if self.retries < 0:
+            raise ConfigurationError(f"retries={self.retries}: use 0 or more")
+        if isinstance(self.dialect, str) and self.dialect not in DIALECTS:
+            raise ConfigurationError(f"unknown dialect {self.dialect!r}: use one of {', '.join(DIALECTS)}")
+        if isinstance(self.template, str) and self.template not in ("auto", *TEMPLATES):
+            known = ", ".join(("auto", *TEMPLATES))
+            raise ConfigurationError(f"unknown template {self.template!r}: use one of {known}, or a callable")
+        self._habits()
+        if self.backend is None and self.engine is None and self.client is None and self.http_client is None:
+            server_address(resolve_server(self.base_url, self.api_key, self.model).base_url)
+
+    async def open(self) -> Connection:
+        """Start the engine, reach the server, and ask it for what was not given.
+
+        Raises:
+            ConfigurationError: the server does not tell which model to use.
+            EngineError: the engine did not start.
+            BackendError: the server cannot be reached, or refuses the key.
+        """
+        opened = AsyncExitStack()
+        try:
+            backend = await self._open_backend(opened)
+            return Connection(
+                backend=backend,
+                dialect=DIALECTS[self.dialect] if isinstance(self.dialect, str) else self.dialect,
+                render=await self._render(backend),
+                places=asyncio.Semaphore(self.max_concurrency),
+                grammar_for=self.grammar_for if backend.capabilities.grammar else None,
+                opened=opened,
+            )
+        except BaseException:
+            await opened.aclose()
+            raise
+
+    async def _open_backend(self, opened: AsyncExitStack) -> Backend:
+        if self.backend is not None:
+            return self.backend
+        backend: Backend
+        if self.engine is not None:
+            await opened.enter_async_context(self.engine)
+            backend = self._engine_backend(self.engine)
+        else:
+            backend = self._server_backend()
+        opened.push_async_callback(backend.aclose)
+        if isinstance(backend, CompletionsBackend):
+            await backend.discover()
+        return backend
+
+    def _engine_backend(self, engine: Engine) -> Backend:
+        from weaver_sdk.engines.llama import LlamaServer
+
+        if isinstance(engine, LlamaServer):
+            from weaver_sdk.backends.llama import LlamaBackend
+
+            return LlamaBackend(engine.url, model=engine.model_name, slots=engine.slots)
+        return CompletionsBackend(engine.model_name, engine.base_url, **self._habits())
+
+    def _server_backend(self) -> CompletionsBackend:
+        if self.client is not None or (self.http_client is not None and self.base_url is None):
+            return CompletionsBackend(
+                self.model,
+                api_key=self.api_key,
+                client=self.client,
+                http_client=self.http_client,
+                **self._habits(),
+            )
+        server = resolve_server(self.base_url, self.api_key, self.model)
+        return CompletionsBackend(
+            server.model, server.base_url, server.api_key, http_client=self.http_client, **self._habits()
+        )
+
+    def _habits(self) -> dict[str, Any]:
+        timeouts = self.timeout if isinstance(self.timeout, Timeouts) else Timeouts(idle=self.timeout)
+        return {"retries": self.retries, "timeouts": timeouts, "max_concurrency": self.max_concurrency}
+
+    async def _render(self, backend: Backend) -> RenderPrompt:
+        """Choose how a question becomes a prompt; "auto" asks the server first, then the model's name."""
+        if callable(self.template):
+            return self.template
+        if self.template != "auto":
+            return partial(render, template=TEMPLATES[self.template])
+        if isinstance(backend, TellsTemplate) and (told := await backend.chat_template()) is not None:
+            return told
+        name = template_for_model(backend.model)
+        if name is None:
+            _log.warning(
+                "no chat template is known for model %r: the question is sent as it is. Give template=…",
+                backend.model,
+            )
+        return partial(render, template=TEMPLATES[name or "raw"])
