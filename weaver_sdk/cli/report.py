@@ -1,0 +1,63 @@
+"""What stands below a run: the answer, one line of timing, a short table."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from weaver_sdk.cli.cells import one_line, safe
+from weaver_sdk.cli.scene import answer
+from weaver_sdk.result import Result, Telemetry
+from weaver_sdk.telemetry.report import repairs, rows, timing_parts
+
+
+def final_text(result: Result) -> str:
+    """Return what the model says to the user: the text behind its reasoning, else the answer, else none."""
+    from weaver_sdk.markup.dialect import THREADWEAVER
+
+    _, closed, after = result.text.rpartition(THREADWEAVER.think[1])
+    if closed and after.strip():
+        return after.strip()
+    return result.answer or ""
+
+
+def print_answer(result: Result, out: Console) -> None:
+    """Print the answer: as Markdown on a terminal, else the bare answer, for scripts."""
+    if out.is_terminal:
+        out.print()
+        out.print(answer(final_text(result)))
+    else:
+        out.file.write(f"{result.answer}\n")
+        out.file.flush()
+
+
+def timing_lines(telemetry: Telemetry, width: int) -> list[str]:
+    """Return the line of timing, broken between its parts where the width is too small."""
+    lines: list[str] = []
+    for part in timing_parts(telemetry):
+        if lines and len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
+def print_timing(result: Result, console: Console, *, table: bool = True) -> None:
+    """Print the line of timing; with `table`, every measure and every repair below it."""
+    if result.telemetry.total_tokens == 0:
+        return  # nothing came back: the error says all
+    console.print()
+    for line in timing_lines(result.telemetry, console.width):
+        console.print(Text(line, style="bold"))
+    if not table:
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(justify="right")
+    grid.add_column(style="dim")
+    for row in rows(result):
+        grid.add_row(Text(row.name), Text(row.value), Text(row.meaning))
+    console.print(grid)
+    for repair in repairs(result):
+        console.print(Text(f"repaired: {one_line(safe(repair))}", style="yellow"))

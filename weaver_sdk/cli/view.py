@@ -1,0 +1,231 @@
+"""The picture of a run: a board, a width and a height in; a drawing out, never wider or higher than asked.
+
+While a block is open its threads stand in a grid: side by side where each gets 30 columns, in several rows
+where not, one line each where there are many, and the busiest ones where even that is too much.
+"""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from weaver_sdk.cli.cells import cut, cut_head, last_lines, one_line, safe
+from weaver_sdk.cli.drawing import Drawing, Line, beside, cut_line, spread
+from weaver_sdk.cli.lanes import Block, Board, Lane, LaneState
+from weaver_sdk.cli.maths import readable
+from weaver_sdk.result import Outcome
+from weaver_sdk.telemetry.report import count_text, seconds_text
+
+NARROWEST = 30
+"""Columns that a lane needs to stand beside others."""
+MOST_LINES = 8
+"""Lines of text a lane shows at most: more makes the eye jump."""
+
+DIM = Style(dim=True)
+BOLD = Style(bold=True)
+PALETTE = [
+    Style(color=name) for name in ("cyan", "magenta", "blue", "bright_cyan", "bright_magenta", "bright_blue")
+]
+STATE_STYLE: dict[LaneState, Style] = {
+    "waiting": DIM,
+    "running": Style(color="bright_white", bold=True),
+    "done": Style(color="green"),
+    "repaired": Style(color="yellow"),
+    "cut": Style(color="red"),
+}
+MARK: dict[LaneState, str] = {"waiting": "○", "running": "●", "done": "✓", "repaired": "~", "cut": "✗"}
+WHY: dict[Outcome, str] = {
+    "length": "cut at its length",
+    "eos": "ended early",
+    "empty": "wrote nothing",
+    "error": "failed",
+    "timeout": "timed out",
+    "cancelled": "stopped",
+}
+"""What a user is told about a thread that did not end by its own closing tag."""
+
+
+def draw(board: Board, width: int, height: int, now: float) -> Drawing:
+    """Draw what is going on at `now` seconds, at most `width` columns wide and `height` lines high."""
+    if width <= 0 or height <= 0:
+        return Drawing([])
+    room = height - 1  # the last line is the status
+    blocks = board.open_blocks
+    lines: list[Line] = []
+    if blocks and room > 0:
+        lanes = list(board.lanes_of(blocks[0]))
+        lines.append(_block_title(blocks[0], lanes, width, now))
+        lines += _grid(lanes, width, room - 1, now)
+    elif room > 0:
+        lines += _main_line(board, width, min(room, MOST_LINES))
+    return Drawing([*lines[:room], _status(board, width, now)])
+
+
+def fold(board: Board, block: Block, width: int) -> Drawing:
+    """Draw a joined block: a title, and one line a thread with a bar of its time."""
+    lanes = list(board.lanes_of(block))
+    ended = block.joined if block.joined is not None else board.at
+    lines = [_block_title(block, lanes, width, ended)]
+    names = [_name(lane, block) for lane in lanes]
+    label = min(8, max(map(len, names), default=1))
+    told = [one_line(readable(lane.outline)) + _because(lane) for lane in lanes]
+    numbers = width >= 48
+    right = 18 if numbers else 8  # "  12.3 s 1,204 tok"
+    bar = 0 if width < 60 else min(40, (width - right) // 3)
+    text = max(0, width - right - label - 6 - (bar + 2 if bar else 0))
+    text = min(text, max(map(cell_len, told), default=0))
+    for place, lane in enumerate(lanes):
+        colour = PALETTE[place % len(PALETTE)]
+        line = [
+            Segment(f" {names[place][:label]:>{label}} ", colour),
+            Segment(f"{MARK[lane.state]} ", STATE_STYLE[lane.state]),
+            Segment(set_cell_size(cut(told[place], text), text) + "  "),
+        ]
+        if bar:
+            line.append(Segment(_bar(lane, block.opened, ended, bar) + "  ", colour))
+        line.append(Segment(f"{seconds_text(lane.seconds(ended)):>8}", DIM))
+        if numbers:
+            line.append(Segment(f"{lane.tokens:>6,} tok", DIM))
+        lines.append(line)
+    return Drawing([cut_line(line, width) for line in lines])
+
+
+def _block_title(block: Block, lanes: list[Lane], width: int, now: float) -> Line:
+    outer = [lane for lane in lanes if lane.fork == block.fork]
+    tokens = sum(lane.tokens for lane in lanes)
+    left = [Segment("◆ ", PALETTE[0]), Segment(f"fork {block.fork}", BOLD)]
+    left.append(Segment(f" · {count_text(len(outer), 'thread')}", DIM))
+    elapsed = max(0.0, (now if block.joined is None else block.joined) - block.opened)
+    return spread(left, [Segment(f"{seconds_text(elapsed)} · {count_text(tokens, 'token')}", DIM)], width)
+
+
+def _grid(lanes: list[Lane], width: int, height: int, now: float) -> list[Line]:
+    if height <= 0 or not lanes:
+        return []
+    side_by_side = max(1, (width + 1) // (NARROWEST + 1))
+    rows = -(-len(lanes) // side_by_side)
+    columns = -(-len(lanes) // rows)
+    left_over = ""
+    shown = list(enumerate(lanes))
+    if rows > height:  # not even a line each
+        columns, rows = side_by_side, max(1, height - 1)
+        shown = _busiest(lanes, rows * columns)
+        left_over = _rest(lanes, {place for place, _ in shown})
+    deep = min(height // rows, MOST_LINES + 2)
+    widths = [(width - columns + 1) // columns] * columns
+    lines: list[Line] = []
+    for start in range(0, len(shown), columns):
+        row = shown[start : start + columns]
+        cells = [_cell(lane, PALETTE[place % len(PALETTE)], widths[0], deep, now) for place, lane in row]
+        lines += beside(cells, widths[: len(cells)])
+    if left_over and len(lines) < height:
+        lines.append([Segment(cut(left_over, width), DIM)])
+    return lines[:height]
+
+
+def _cell(lane: Lane, colour: Style, width: int, height: int, now: float) -> list[Line]:
+    """One lane in the grid: two lines of heading and its last words, or all of it in one line."""
+    outline = one_line(readable(lane.outline))
+    name = Segment(f"{lane.label} ", colour + BOLD)
+    mark = Segment(f"{MARK[lane.state]} ", STATE_STYLE[lane.state])
+    bar = Segment("▌", colour)
+    if height < 3:
+        counts = [Segment(f"{lane.tokens:,} tok" if lane.started is not None else "waiting", DIM)]
+        lines = [spread([bar, mark, name, Segment(cut(outline, max(8, width - 16)))], counts, width)]
+        if height == 2:
+            lines.append(cut_line([bar, Segment(" " + cut_head(one_line(lane.text), width - 2), DIM)], width))
+        return lines
+    lines = [
+        cut_line([bar, name, Segment(outline, BOLD)], width),
+        cut_line([bar, mark, *_doing(lane, now, width - 3)], width),
+    ]
+    text = last_lines(readable(safe(lane.text)), width - 2, height - 2)
+    lines += [cut_line([bar, Segment(" " + line)], width) for line in text]
+    return lines
+
+
+def _doing(lane: Lane, now: float, room: int) -> Line:
+    state = lane.state
+    word: str = "sent again" if lane.retrying else state
+    if lane.outcome is not None and lane.outcome != "done":
+        word = WHY[lane.outcome]
+    elif state == "running" and lane.first is None and not lane.retrying:
+        word = "reading"  # the request is sent, no text has come yet
+    line: Line = [Segment(word, STATE_STYLE[state])]
+    if lane.started is None:
+        return line
+    rate = lane.rate(now)
+    numbers = [f"{lane.tokens:,} tok", f"{rate:.0f} tok/s" if rate else "", seconds_text(lane.seconds(now))]
+    left = room - len(word)
+    for number in filter(None, numbers):
+        if (left := left - len(number) - 3) < 0:
+            break  # a number that is cut would be a wrong number
+        line.append(Segment(f" · {number}", DIM))
+    return line
+
+
+def _main_line(board: Board, width: int, height: int) -> list[Line]:
+    prose = board.prose
+    text = last_lines(readable(safe(prose.shown())), width, height)
+    if prose.planning:
+        text = text[-(height - 1) :] if height > 1 else []
+        title = [Segment("◇ ", PALETTE[0]), Segment("planning", DIM)]
+        return [title, *([Segment(cut(f"  {line}", width), DIM)] for line in text)]
+    return [[Segment(line, None if prose.answering else DIM)] for line in text]
+
+
+def _status(board: Board, width: int, now: float) -> Line:
+    parts = [seconds_text(now)]
+    if board.first is None:
+        parts.insert(0, "waiting for the model")
+    else:
+        parts.append(count_text(board.tokens, "token"))
+        if now - board.first > 0.2:
+            parts.append(f"{board.tokens / (now - board.first):.0f} tok/s")
+    if board.notes:
+        parts.append(one_line(board.notes[-1]))
+    return spread(
+        [Segment("▸ ", PALETTE[0]), Segment(" · ".join(parts), DIM)], [Segment("Ctrl-C stops", DIM)], width
+    )
+
+
+def _name(lane: Lane, block: Block) -> str:
+    return one_line(lane.label) if lane.fork == block.fork else f"›{one_line(lane.label)}"
+
+
+def _because(lane: Lane) -> str:
+    if lane.outcome in (None, "done"):
+        return f" ({lane.repairs[0].replace('_', ' ')})" if lane.state == "repaired" else ""
+    why = WHY[lane.outcome] if lane.outcome is not None else ""
+    return f" ({why}: {one_line(lane.error)})" if lane.error else f" ({why})"
+
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def _bar(lane: Lane, opened: float, ended: float, width: int) -> str:
+    """The stretch of the block's time in which the thread ran, to an eighth of a column."""
+    span = max(ended - opened, 1e-9)
+    if lane.started is None:
+        return " " * width
+    start = min(width - 1, max(0, int((lane.started - opened) / span * width)))
+    end = (lane.started + lane.seconds(ended) - opened) / span * width
+    eighths = max(1, min((width - start) * 8, round((end - start) * 8)))
+    text = " " * start + "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+    return text.ljust(width)
+
+
+def _busiest(lanes: list[Lane], count: int) -> list[tuple[int, Lane]]:
+    """The lanes to show when there is no room for all: running ones before finished before waiting."""
+    order = {"running": 0, "cut": 1, "repaired": 1, "done": 2, "waiting": 3}
+    ranked = sorted(enumerate(lanes), key=lambda item: order[item[1].state])
+    return sorted(ranked[: max(1, count)], key=lambda item: item[0])
+
+
+def _rest(lanes: list[Lane], shown: set[int]) -> str:
+    hidden: dict[str, int] = {}
+    for place, lane in enumerate(lanes):
+        if place not in shown:
+            hidden[lane.state] = hidden.get(lane.state, 0) + 1
+    return "… and " + ", ".join(f"{count} {state}" for state, count in hidden.items()) if hidden else ""

@@ -1,0 +1,119 @@
+"""What a run cost, in words: one line, or a table of rows. Plain text; the terminal and the page style it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weaver_sdk.result import Result, Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure of a run, ready to be printed."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a length of time as people read it: `0.42 s`, `12.3 s`, `2 min 05 s`."""
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 token`, `1,204 tokens`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def timing_line(telemetry: Telemetry) -> str:
+    """Return the cost of a run in one line."""
+    return " · ".join(timing_parts(telemetry))
+
+
+def timing_parts(telemetry: Telemetry) -> list[str]:
+    """Return the pieces of the line, for who has to break it."""
+    parts = [f"{seconds_text(telemetry.wall_seconds)} wall"]
+    if telemetry.forks:
+        parts += [
+            f"{seconds_text(telemetry.critical_path_seconds)} critical path",
+            f"{count_text(telemetry.total_tokens, 'token')}, {telemetry.critical_path_tokens:,} critical",
+            f"self-parallelism {telemetry.self_parallelism:.2f}",
+        ]
+    else:
+        parts.append(count_text(telemetry.total_tokens, "token"))
+        if telemetry.wall_seconds > 0:
+            parts.append(f"{telemetry.total_tokens / telemetry.wall_seconds:.0f} tok/s")
+    if telemetry.cached_prompt_tokens is not None and telemetry.prompt_tokens:
+        share = telemetry.cached_prompt_tokens / telemetry.prompt_tokens
+        parts.append(f"{share:.0%} of the input from the cache")
+    if telemetry.retries:
+        parts.append(f"{telemetry.retries} sent again")
+    return parts
+
+
+def rows(result: Result) -> list[Row]:
+    """Return the measures of a run, the most wanted first."""
+    t = result.telemetry
+    table = [
+        Row("wall clock", seconds_text(t.wall_seconds), "from the problem to the answer"),
+        Row("critical path", seconds_text(t.critical_path_seconds), "what could not run at once"),
+        Row("overhead", seconds_text(max(0.0, t.overhead_seconds)), "wall clock minus critical path"),
+    ]
+    if t.time_to_first_token is not None:
+        table.append(Row("first token", seconds_text(t.time_to_first_token), "after the problem was sent"))
+    counted = {"usage": "as the server counts", "token_ids": "token ids counted", "chunks": "chunks counted"}
+    table += [
+        Row("tokens", f"{t.total_tokens:,}", counted[t.tokens_from]),
+        Row("on the critical path", f"{t.critical_path_tokens:,}", "tokens nobody could save you"),
+    ]
+    if t.forks:
+        table += [
+            Row("self-parallelism", f"{t.self_parallelism:.2f}", "tokens / those on the critical path"),
+            Row("acceleration ratio", f"{t.acceleration_ratio:.2f}", "1 − critical path / tokens"),
+            Row("parallel ratio", f"{t.parallel_ratio:.2f}", "share of the tokens inside threads"),
+        ]
+    table.append(Row("forks, threads", f"{t.forks}, {t.threads}", _why_no_fork(result)))
+    if t.prompt_tokens is not None:
+        cached = "" if t.cached_prompt_tokens is None else f"{t.cached_prompt_tokens:,} from the cache"
+        table.append(Row("input tokens", f"{t.prompt_tokens:,}", cached))
+    table.append(Row("requests", f"{t.requests:,}", f"{t.retries} sent again" if t.retries else ""))
+    return table
+
+
+def text_report(result: Result) -> str:
+    """Return the measures of a run as an aligned table of plain text, and its repairs below."""
+    table = rows(result)
+    name = max(len(row.name) for row in table)
+    value = max(len(row.value) for row in table)
+    lines = [f"{row.name:<{name}}  {row.value:>{value}}  {row.meaning}".rstrip() for row in table]
+    return "\n".join(lines + [f"repaired: {text}" for text in repairs(result)])
+
+
+def repairs(result: Result) -> list[str]:
+    """Return each repair of a run in words, with its place."""
+    told = []
+    for repair in result.repairs:
+        place = f"fork {repair.fork}, " if repair.fork is not None else ""
+        place += f"thread {repair.thread}, " if repair.thread is not None else ""
+        told.append(f"{place}{repair.kind.replace('_', ' ')}: {repair.done}")
+    return told
+
+
+_NO_FORK = {
+    "sequential_mode": "sequential mode",
+    "no_tag": "the model opened no block",
+    "escaped_tags": "the tags came escaped",
+    "unreadable_outlines": "its outlines could not be read",
+    "max_depth": "the budget allows no block",
+    "max_forks": "the budget allows no more blocks",
+}
+
+
+def _why_no_fork(result: Result) -> str:
+    return "" if result.no_fork_reason is None else _NO_FORK[result.no_fork_reason]
