@@ -16,7 +16,7 @@ _TURNS = ("FIRSTQUESTIONHERE", "FIRSTANSWERHERE", "NEXTQUESTIONHERE")
 
 @dataclass(frozen=True)
 class ToldTemplate:
-    """A chat template as a server told it; called with messages, it returns the text that the model writes on."""
+    """A chat template as a server told it: call it with messages for the text that the model writes on."""
 
     before: str
     """What stands before the first question."""
@@ -33,8 +33,8 @@ class ToldTemplate:
         last = len(messages) - 1
         for index, message in enumerate(messages):
             content = message["content"]
-            if message["role"] == "system":  # the server was not asked for this turn: it goes with the question
-                system += content + "\n\n"
+            if message["role"] == "system":
+                system += content + "\n\n"  # a turn that was not asked for: it goes with the question
             elif message["role"] == "assistant":
                 prompt += content + self.behind_answer
             else:
@@ -48,7 +48,7 @@ async def ask_chat_template(
 ) -> ToldTemplate | None:
     """Return how a server wraps turns, or `None` where it does not tell.
 
-    llama.cpp applies its template on request; vLLM tokenizes a chat, and its tokens are turned back into text.
+    llama.cpp applies its template on request; vLLM makes tokens of a chat, and text of the tokens.
 
     Raises:
         ConnectionFailed: nobody answers at the address.

@@ -111,11 +111,11 @@ class CompletionsBackend:
             self._capabilities = facts.capabilities
         return facts
 
-    async def chat_template(self) -> tuple[str, str] | None:
-        """Ask the server what stands before and behind a question in its prompts.
+    async def chat_template(self) -> ToldTemplate | None:
+        """Ask the server how it wraps turns; call the answer with messages, as often as there are prompts.
 
         Returns:
-            The two texts, or `None` where the server does not tell.
+            The template, or `None` where the server does not tell.
 
         Raises:
             ConnectionFailed: nobody answers at the address.

@@ -71,7 +71,8 @@ class Connections:
         """Close all connections."""
         self.closed = True
         for connection in list(self._open):
-            connection.abort()
+            self._drop(connection)
+        await asyncio.sleep(0)  # which is when they close
 
     def _take(self) -> Connection | None:
         """Return a free connection: the one used last, as it is the least likely to be stale."""
@@ -80,8 +81,17 @@ class Connections:
             connection = self._free.pop()
             if connection.loop is loop and loop.time() - connection.free_since < _IDLE_SECONDS:
                 return connection
-            connection.abort()
+            self._drop(connection)
         return None
+
+    def _drop(self, connection: Connection) -> None:
+        """Close a connection, which may be of another event loop: one of an earlier `asyncio.run`, say."""
+        if connection.loop is asyncio.get_running_loop():
+            connection.abort()
+        elif connection.loop.is_closed():
+            self.lost(connection)
+        else:
+            connection.loop.call_soon_threadsafe(connection.abort)
 
     async def _connect(self) -> Connection:
         context = None

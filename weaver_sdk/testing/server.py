@@ -83,6 +83,8 @@ class ScriptedServer:
         self.connections = 0
         """Connections ever opened."""
         self._open: set[_Connection] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._behave: Iterator[Behaviour] | Callable[[Received], Behaviour | None]
         self._behave = behave if callable(behave) else iter(behave)
         models = {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "scripted"}]}
@@ -105,7 +107,7 @@ class ScriptedServer:
     @property
     def completions(self) -> list[Received]:
         """The requests for completions, in order of arrival."""
-        return [received for received in self.log if received.path == "/v1/completions"]
+        return [received for received in self.log if received.path.startswith("/v1/completions")]
 
     @property
     def finished(self) -> int:
@@ -121,6 +123,15 @@ class ScriptedServer:
         """Return the counts by name."""
         told = {"started": len(self.log), "running": self.running, "most_running": self.most_running}
         return told | {"finished": self.finished, "aborted": self.aborted, "connections": self.connections}
+
+    async def until_idle(self, seconds: float = 0.2) -> None:
+        """Wait until no request is being answered: how soon a client that goes away is noticed.
+
+        Raises:
+            TimeoutError: some still are, after so many seconds.
+        """
+        async with asyncio.timeout(seconds):
+            await self._idle.wait()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -140,10 +151,10 @@ class ScriptedServer:
     def _answer(self, received: Received, connection: _Connection) -> None:
         path = received.path.partition("?")[0]
         if path == "/scripted/counts":  # a question about the log is not in the log
-            self.running += 1
-            connection.respond(200, json.dumps(self.counts() | {"running": self.running - 1}).encode())
+            connection.respond(200, json.dumps(self.counts()).encode(), logged=False)
             return
         self.log.append(received)
+        self._idle.clear()
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         if self._api_key is not None and received.headers.get("authorization") != f"Bearer {self._api_key}":
@@ -155,6 +166,11 @@ class ScriptedServer:
             connection.respond(200, json.dumps(told(received.body) if callable(told) else told).encode())
         else:
             connection.respond(404, _error(f"nothing at {path}", "not_found"))
+
+    def _ended(self) -> None:
+        self.running -= 1
+        if not self.running:
+            self._idle.set()
 
     def _complete(self, received: Received, connection: _Connection) -> None:
         chosen = self._behave(received) if callable(self._behave) else next(self._behave, None)
@@ -242,17 +258,22 @@ class _Connection(asyncio.Protocol):
             self._received.outcome = outcome
             self._received.ended = self._loop.time()
             self._received = None
-            self._server.running -= 1
+            self._server._ended()
 
     def later(self, seconds: float, what: Callable[[], None]) -> None:
         """Do something after some seconds, unless the client goes away before."""
         self._timer = self._loop.call_later(seconds, what)
 
-    def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+    def respond(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, logged: bool = True
+    ) -> None:
         """Answer with a whole body."""
         told = {"content-type": "application/json", "content-length": str(len(body))} | dict(headers or {})
         self._transport.write(_head(status, told) + body)
-        self._end("finished")
+        if logged:
+            self._end("finished")
+        else:
+            self._received = None
 
     def stream(self, event: Callable[[int], bytes], length: int, pace: float, how: Behaviour) -> None:
         """Answer with a stream of so many events, one at each beat; each is made when it is due."""
