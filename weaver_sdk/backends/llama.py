@@ -15,6 +15,7 @@ from typing import Any
 
 from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, SharedPrefix, Usage
+from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.direct import DirectLink
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
@@ -77,6 +78,14 @@ class LlamaBackend:
     def capabilities(self) -> Capabilities:
         """What llama.cpp can do on its own endpoint."""
         return Capabilities(server="llama.cpp", reports_matched_stop=True, grammar=True, token_ids=True)
+
+    async def chat_template(self) -> ToldTemplate | None:
+        """Return how the model's own template wraps turns, or `None` where it has none.
+
+        Raises:
+            ConnectionFailed: nobody answers at the address.
+        """
+        return await ask_chat_template(self._link, self._model, "llama.cpp")
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Stream one completion. Closing the generator closes the connection, and so aborts the request.
@@ -186,7 +195,7 @@ class _Fork:
 
 
 class _Forks:
-    """The forks whose siblings are on their way. Files are used again, so that few of them lie on the disk."""
+    """The forks whose siblings are on their way. Files are used again, so that few lie on the disk."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, cast
 from urllib.parse import urlsplit
 
-from weaver_sdk.engines.models import default_model
+from weaver_sdk.engines.models import PackagedModel, default_model
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
 
 _CHILD = Path(__file__).with_name("llama_child.py")
@@ -45,10 +45,10 @@ class LlamaServer:
     this process ends: it exits when the pipe between the two closes.
 
     Args:
-        model: A GGUF file; `None` is the packaged default model.
+        model: A GGUF file or a packaged model; the default of `engines.models` where not given.
         slots: Completions at once. A thread of a fork takes one.
-        context_tokens: Tokens that one completion may hold, its prompt included. Memory is set aside for
-            `slots * context_tokens`.
+        context_tokens: Tokens that one completion may hold, its prompt included; 2048, or as the packaged
+            model says, where not given. Memory is set aside for `slots * context_tokens`.
         threads: CPU threads for the arithmetic. More than the idle cores makes everything slower, by several
             times.
         port: 0 lets the operating system choose.
@@ -56,22 +56,30 @@ class LlamaServer:
 
     Raises:
         ConfigurationError: a number is out of range.
+        EngineStartFailed: no model is given and none is packaged.
     """
 
     def __init__(
         self,
-        model: Path | str | None = None,
+        model: Path | str | PackagedModel | None = None,
         *,
         slots: int = 8,
-        context_tokens: int = 4096,
+        context_tokens: int | None = None,
         threads: int = 1,
         port: int = 0,
         start_timeout: float = 120.0,
     ) -> None:
+        if model is None or isinstance(model, PackagedModel):
+            packaged = model or default_model()
+            self.model, self.model_name = packaged.path, packaged.name
+            context_tokens = packaged.context_tokens if context_tokens is None else context_tokens
+        else:
+            self.model = Path(model).expanduser().resolve()
+            self.model_name = self.model.stem
+        context_tokens = 2048 if context_tokens is None else context_tokens
         for name, value in (("slots", slots), ("context_tokens", context_tokens), ("threads", threads)):
             if value < 1:
                 raise ConfigurationError(f"LlamaServer({name}={value}): use 1 or more")
-        self.model = Path(model).expanduser().resolve() if model is not None else default_model().path
         self.slots = slots
         self.context_tokens = context_tokens
         self.threads = threads
@@ -95,11 +103,6 @@ class LlamaServer:
     def base_url(self) -> str:
         """Where the OpenAI-compatible endpoints are."""
         return self.url + "/v1"
-
-    @property
-    def model_name(self) -> str:
-        """The name under which the model is served."""
-        return self.model.stem
 
     @property
     def pid(self) -> int | None:
@@ -173,9 +176,7 @@ class LlamaServer:
         if self._engine is not None:
             raise EngineError("the engine runs already")
         if importlib.util.find_spec("xllamacpp") is None:
-            raise EngineNotInstalled(
-                'the embedded engine is not installed: pip install "weaver-sdk[local]"'
-            )
+            raise EngineNotInstalled('the embedded engine is not installed: pip install "weaver-sdk[local]"')
         _check_gguf(self.model)
         directory = Path(tempfile.mkdtemp(prefix="weaver-llama-"))
         (directory / "slots").mkdir()

