@@ -17,10 +17,11 @@ import pytest
 from tests.backends.collecting import WORDS, collect, policy, server
 from weaver_sdk.backends import connections
 from weaver_sdk.backends.answer import Timeouts
+from weaver_sdk.backends.base import CompletionRequest, Prompt
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.connections import Connections
 from weaver_sdk.errors import BackendError, ConnectionFailed
-from weaver_sdk.testing import Behaviour
+from weaver_sdk.testing import Behaviour, fork_join_script, spawned_server
 
 ASK = b"POST /v1/completions HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -135,21 +136,27 @@ async def test_one_that_was_free_for_long_is_not_used(monkeypatch: pytest.Monkey
 
 def test_connections_of_another_event_loop_are_not_used() -> None:
     """As when `asyncio.run` is called again and again with the same backend."""
+    script = fork_join_script()
+    request = CompletionRequest(prompt=Prompt(text=script.trajectories[0].problem), max_tokens=1)
+    with spawned_server(script, pace=0) as asked:
+        backend = CompletionsBackend("m", asked.base_url, retries=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # each loop is closed under its connections
+            for _ in range(3):
+                assert asyncio.run(collect(backend, request)).error is None
+            asyncio.run(backend.aclose())
+            del backend
+            gc.collect()
+        assert asked.counts()["finished"] == 3
 
-    async def ask(pool: Connections | None, port: int = 0) -> tuple[Connections, int]:
-        running = await asyncio.start_server(says(FINE, then_closes=False), "127.0.0.1", port)
-        port = running.sockets[0].getsockname()[1]
-        pool = pool or Connections(httpx2.URL(f"http://127.0.0.1:{port}"))
-        assert await body_of(pool) == b"ok"
-        running.close()
-        return pool, port
 
-    pool, port = asyncio.run(ask(None))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # the loop was closed under its connections
-        asyncio.run(ask(pool, port))
-        del pool
-        gc.collect()
+async def test_closing_reaches_connections_of_another_event_loop() -> None:
+    async with server() as asked:
+        backend = CompletionsBackend("m", asked.base_url)
+        await collect(backend)
+        await asyncio.to_thread(asyncio.run, backend.aclose())
+        await asyncio.sleep(0.01)
+        assert asked._open == set()
 
 
 async def test_bytes_that_nobody_asked_for_close_a_connection() -> None:

@@ -1,0 +1,111 @@
+"""What a request says to each kind of server, and what is read in a chunk."""
+
+from typing import Any
+
+import pytest
+
+from tests.backends.collecting import QUESTION, asking
+from weaver_sdk.backends.base import Capabilities, Chunk, Usage
+from weaver_sdk.backends.payload import read_chunk, request_body
+from weaver_sdk.backends.probe import KNOWN
+from weaver_sdk.options import Sampling
+
+PLAIN = {
+    "model": "m",
+    "prompt": QUESTION,
+    "max_tokens": None,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
+
+
+def test_an_unknown_server_is_sent_nothing_but_the_standard() -> None:
+    assert request_body(asking(grammar="g"), "m", Capabilities()) == PLAIN
+
+
+def test_what_a_request_may_hold() -> None:
+    sampling = Sampling(temperature=0.5, top_p=0.9, seed=7, extra={"logit_bias": {}})
+    body = request_body(
+        asking(prefix=" Six", stop=("a", "b"), max_tokens=3, sampling=sampling), "m", Capabilities()
+    )
+    assert body == PLAIN | {
+        "prompt": QUESTION + " Six",
+        "stop": ["a", "b"],
+        "max_tokens": 3,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "seed": 7,
+        "logit_bias": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (
+            "vllm",
+            {
+                "skip_special_tokens": False,
+                "spaces_between_special_tokens": False,
+                "add_special_tokens": False,
+                "return_token_ids": True,
+                "structured_outputs": {"grammar": "g"},
+            },
+        ),
+        ("sglang", {"skip_special_tokens": False, "ebnf": "g", "max_tokens": 1 << 20}),
+        ("llama.cpp", {"grammar": "g"}),
+        ("openai", {}),
+    ],
+)
+def test_known_servers_get_what_they_know(kind: Any, more: dict[str, object]) -> None:
+    assert request_body(asking(grammar="g"), "m", KNOWN[kind]) == PLAIN | more
+
+
+def test_a_user_has_the_last_word() -> None:
+    body = request_body(asking(sampling=Sampling(extra={"skip_special_tokens": True})), "m", KNOWN["vllm"])
+    assert body["skip_special_tokens"] is True
+    told = Capabilities(grammar=True, extra_fields={"priority": 1})
+    assert request_body(asking(grammar="g"), "m", told) == PLAIN | {"grammar": "g", "priority": 1}
+
+
+def chunk(text: object = "a", finish: object = None, **more: object) -> dict[str, object]:
+    return {"choices": [{"text": text, "finish_reason": finish, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        (chunk(), Chunk(text="a")),
+        (chunk(text=None), None),
+        (chunk(text=""), None),
+        (chunk(finish=""), Chunk(text="a")),
+        (chunk(finish="length"), Chunk(text="a", finish_reason="length")),
+        (chunk(token_ids=[3, 4]), Chunk(text="a", token_ids=(3, 4))),
+        (chunk(text="", token_ids=[3]), Chunk(token_ids=(3,))),
+        (chunk(stop_reason="x"), Chunk(text="a")),
+        ({"choices": []}, None),
+        ({}, None),
+        ({"usage": None, "choices": []}, None),
+        ({"usage": {}, "choices": []}, Chunk(usage=Usage())),
+        (
+            {"usage": {"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": None}},
+            Chunk(usage=Usage(prompt_tokens=5, completion_tokens=2)),
+        ),
+        (
+            {"usage": {"prompt_tokens_details": {"cached_tokens": 3}}, "timings": {"cache_n": 9}},
+            Chunk(usage=Usage(cached_prompt_tokens=3)),
+        ),
+        (
+            {"usage": {"prompt_tokens": 5}, "timings": {"cache_n": 4}},
+            Chunk(usage=Usage(prompt_tokens=5, cached_prompt_tokens=4)),
+        ),
+        (
+            {"timings": {"cache_n": 4, "prompt_n": 2, "predicted_n": 8}},
+            Chunk(usage=Usage(prompt_tokens=6, completion_tokens=8, cached_prompt_tokens=4)),
+        ),
+        ({"timings": {"predicted_n": 8}}, Chunk(usage=Usage(prompt_tokens=0, completion_tokens=8))),
+        ({"timings": {"prompt_n": 8}}, None),
+    ],
+)
+def test_what_a_chunk_means(told: dict[str, object], meant: Chunk | None) -> None:
+    assert read_chunk(told) == meant
