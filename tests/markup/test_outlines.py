@@ -172,5 +172,5 @@ def test_any_text_can_be_read(text: str) -> None:
 @pytest.mark.parametrize("text", ["1.", "1: a\n", "<Outline>", "1" * 9, " ", "</Outlines>", "<Outlines>"])
 def test_a_long_list_takes_linear_time(text: str) -> None:
     started = time.process_time()
-    read_outlines("<Outlines>" + text * (300_000 // len(text)), THREADWEAVER)
-    assert time.process_time() - started < 3
+    read_outlines("<Outlines>" + text * (100_000 // len(text)), THREADWEAVER)
+    assert time.process_time() - started < 2

@@ -298,10 +298,10 @@ def test_the_other_dialects_are_read(dialect: Dialect, text: str) -> None:
     ],
 )
 def test_hostile_text_takes_linear_time(text: str) -> None:
-    long = text * (300_000 // len(text))
+    long = text * (100_000 // len(text))
     started = time.process_time()
     assert parse(long, THREADWEAVER).stitch() == long
-    assert time.process_time() - started < 4
+    assert time.process_time() - started < 2
 
 
 def test_a_dialect_without_an_end_for_its_blocks_needs_none() -> None:
