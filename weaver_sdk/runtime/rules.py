@@ -13,6 +13,7 @@ TagKey = tuple[TagName, bool]
 
 FORK: TagKey = ("outlines", True)
 THREAD_END: TagKey = ("thread", True)
+THINK_END: TagKey = ("think", True)
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,3 @@ def is_open(text: str, dialect: Dialect, name: TagName, *, before: bool = False)
     """Tell whether the last tag of that name is an opening one; `before` counts where there is none."""
     tags = [token for token in scan(text, dialect) if isinstance(token, Tag) and token.name == name]
     return not tags[-1].closing if tags else before
-
-
-def reasoning_is_over(text: str, dialect: Dialect) -> bool:
-    """Tell whether the answer has begun: the last tag around the reasoning is the closing one."""
-    tags = [token for token in scan(text, dialect) if isinstance(token, Tag) and token.name == "think"]
-    return bool(tags) and tags[-1].closing

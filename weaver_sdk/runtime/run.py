@@ -33,13 +33,13 @@ from weaver_sdk.runtime.plan import Phase, Plan
 from weaver_sdk.runtime.recorder import Recorder
 from weaver_sdk.runtime.rules import (
     FORK,
+    THINK_END,
     THREAD_REPAIRS,
     Rules,
     forbidden_in_thread,
     is_open,
     main_rules,
     plain_rules,
-    reasoning_is_over,
     thread_rules,
 )
 from weaver_sdk.runtime.summary import summarize
@@ -63,6 +63,7 @@ class Run:
         self._recorder = Recorder(plan.run_id, emit)
         self._loop_began = 0.0
         self._forks = 0
+        self._answering = False  # the reasoning is over
         self._finish: Finish = "cancelled"
 
     async def execute(self) -> Result:
@@ -93,10 +94,11 @@ class Run:
         line, dialect = self._main, self._plan.dialect
         lead, mended = "", False
         while True:
-            may_fork = self._may_fork(line) and not reasoning_is_over(line.text(dialect) + lead, dialect)
+            may_fork = self._may_fork(line) and not self._answering  # in an answer, tags are text
             rules = main_rules(dialect) if may_fork else plain_rules()
             end, reader = await self._piece(line, "", rules, lead)
             lead = ""
+            self._answering = self._answering or THINK_END in reader.passed
             self._note_strays(reader, may_fork=may_fork)
             if end.by in ("tokens", "seconds"):
                 return await self._lead_to_answer()
@@ -104,7 +106,7 @@ class Run:
                 return "length"
             if end.key == FORK:
                 self._write(line, end.tag.text if end.tag else dialect.outlines[1])
-                if not reasoning_is_over(line.text(dialect), dialect):  # in an answer, tags are text
+                if not self._answering:
                     await self._fork(line, "")
                 continue
             if self._plan.mode == "sequential" or mended:
@@ -198,7 +200,7 @@ class Run:
         self._ledger.open_reserve()
         text = line.text(plan.dialect)
         lead = ""
-        if not reasoning_is_over(text, plan.dialect):
+        if not self._answering:
             lead = self._closing(text, also_think=True)
             self._recorder.repaired(
                 "led_to_answer", "the budget was spent: reasoning closed, answer asked for"
@@ -217,6 +219,7 @@ class Run:
                 return closing
         elif not also_think:
             self._recorder.repaired("unclosed_think", "reasoning closed where the model ended the sequence")
+        self._answering = True
         think = close_think(dialect)
         return closing + (think.removeprefix("\n") if (text + closing).endswith("\n") else think)
 
