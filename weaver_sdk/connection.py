@@ -16,6 +16,7 @@ from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.link import server_address
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
+from weaver_sdk.markup.prompted import Phase, PromptedStrategy
 from weaver_sdk.markup.prompts import (
     TEMPLATES,
     Messages,
@@ -23,7 +24,6 @@ from weaver_sdk.markup.prompts import (
     render,
     template_for_model,
 )
-from weaver_sdk.runtime.plan import Phase
 from weaver_sdk.settings import resolve_server
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class ConnectionPlan:
     engine: Engine | None = None
     dialect: str | Dialect = "threadweaver"
     template: TemplateChoice = "auto"
-    grammar_for: Callable[[Phase], str | None] | None = None
+    strategy: PromptedStrategy | None = None
     max_concurrency: int = 64
     retries: int = 2
     timeout: float | Timeouts = 60.0
@@ -135,6 +135,8 @@ class ConnectionPlan:
         if self.client is not None and len(extra := [name for name in given if name != "model"]) > 1:
             named = next(name for name in extra if name != "client")
             raise ConfigurationError(f"give client or {named}, not both: an AsyncOpenAI has its own")
+        if self.strategy is not None and (self.dialect != "threadweaver" or self.template != "auto"):
+            raise ConfigurationError("give strategy, or dialect and template: a strategy brings its own")
         if self.max_concurrency < 1:
             raise ConfigurationError(f"max_concurrency={self.max_concurrency}: use 1 or more")
         if self.retries < 0:
@@ -159,17 +161,23 @@ class ConnectionPlan:
         opened = AsyncExitStack()
         try:
             backend = await self._open_backend(opened)
+            grammar = backend.capabilities.grammar
             return Connection(
                 backend=backend,
-                dialect=DIALECTS[self.dialect] if isinstance(self.dialect, str) else self.dialect,
-                render=await self._render(backend),
+                dialect=self._dialect(),
+                render=self.strategy.prompt if self.strategy else await self._render(backend),
                 places=asyncio.Semaphore(self.max_concurrency),
-                grammar_for=self.grammar_for if backend.capabilities.grammar else None,
+                grammar_for=self.strategy.grammar_for if self.strategy and grammar else None,
                 opened=opened,
             )
         except BaseException:
             await opened.aclose()
             raise
+
+    def _dialect(self) -> Dialect:
+        if self.strategy is not None:
+            return self.strategy.dialect
+        return DIALECTS[self.dialect] if isinstance(self.dialect, str) else self.dialect
 
     async def _open_backend(self, opened: AsyncExitStack) -> Backend:
         if self.backend is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -13,7 +13,7 @@ from weaver_sdk.connection import Connection, ConnectionPlan
 from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.options import Budget, Mode, Sampling
 from weaver_sdk.result import Result
-from weaver_sdk.runtime.plan import Phase, Plan
+from weaver_sdk.runtime.plan import Plan
 from weaver_sdk.runtime.run import Run
 from weaver_sdk.runtime.stream import OnEvent, RunStream
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from weaver_sdk.backends.answer import Timeouts
     from weaver_sdk.connection import Engine, TemplateChoice
     from weaver_sdk.markup import Dialect
+    from weaver_sdk.markup.prompted import PromptedStrategy
 
 
 class ParallelReasoner:
@@ -51,8 +52,8 @@ class ParallelReasoner:
         dialect: the markup that the model writes, by name or as data.
         template: how a question becomes a prompt: a named template, "raw", a callable from messages to text,
             or "auto": what the server tells, else what the model's name tells.
-        grammar_for: for an untrained model, the GBNF grammar that holds it to the markup in each phase of a
-            run, where the server takes one.
+        strategy: for a model that was never trained to fork: its dialect, its prompt by example, and the
+            grammar that holds it to the markup, where the server takes one.
         sampling: how the model picks tokens.
         budget: how much one run may spend.
         max_concurrency: completions that run at once, over all runs.
@@ -75,7 +76,7 @@ class ParallelReasoner:
         engine: Engine | None = None,
         dialect: str | Dialect = "threadweaver",
         template: TemplateChoice = "auto",
-        grammar_for: Callable[[Phase], str | None] | None = None,
+        strategy: PromptedStrategy | None = None,
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         max_concurrency: int = 64,
@@ -92,7 +93,7 @@ class ParallelReasoner:
             engine=engine,
             dialect=dialect,
             template=template,
-            grammar_for=grammar_for,
+            strategy=strategy,
             max_concurrency=max_concurrency,
             retries=retries,
             timeout=timeout,
@@ -124,9 +125,12 @@ class ParallelReasoner:
             EngineNotInstalled: the extra is missing.
         """
         from weaver_sdk.engines.llama import LlamaServer
+        from weaver_sdk.engines.models import default_model
 
+        packaged = default_model() if model is None else None
         return cls(
-            engine=LlamaServer(model, slots=max_concurrency),
+            engine=LlamaServer(packaged.path if packaged else model, slots=max_concurrency),
+            strategy=packaged.strategy if packaged else None,
             sampling=sampling or Sampling(temperature=0.0),
             budget=budget,
             max_concurrency=max_concurrency,

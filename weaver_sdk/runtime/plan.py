@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from weaver_sdk.backends.base import Prompt
 from weaver_sdk.markup import Dialect
+from weaver_sdk.markup.prompted import Phase
 from weaver_sdk.options import Budget, Mode, Sampling
-
-Phase = Literal["open", "thread", "resume"]
-"""Where in a run a completion stands: before the first block, inside a thread, after a join."""
 
 
 @dataclass(frozen=True, kw_only=True)

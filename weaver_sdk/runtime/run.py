@@ -25,11 +25,12 @@ from weaver_sdk.markup import (
     thread_prefix,
 )
 from weaver_sdk.markup.boxes import has_box
+from weaver_sdk.markup.prompted import Phase
 from weaver_sdk.result import Finish, Outcome, Result
 from weaver_sdk.runtime.completion import End, Reader, decode
 from weaver_sdk.runtime.ledger import Ledger
 from weaver_sdk.runtime.lines import Block, Line, Piece
-from weaver_sdk.runtime.plan import Phase, Plan
+from weaver_sdk.runtime.plan import Plan
 from weaver_sdk.runtime.recorder import Recorder
 from weaver_sdk.runtime.rules import (
     FORK,
