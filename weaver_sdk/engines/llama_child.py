@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from typing import Any, NoReturn
 
 
@@ -25,9 +26,13 @@ def serve(settings: dict[str, Any]) -> NoReturn:
     threading.Thread(target=_wait_for_end_of_input, args=(hung_up,), daemon=True).start()
 
     # Loading holds the interpreter lock, so a parent that dies meanwhile is noticed when it is done.
-    server = _start(settings)
-    with os.fdopen(report, "w") as line:
-        line.write(server.listening_address + "\n")
+    try:
+        server = _start(settings)
+    except RuntimeError:  # why, it has written to the log
+        sys.exit(1)
+    with suppress(BrokenPipeError):
+        os.write(report, f"{server.listening_address}\n".encode())
+    os.close(report)
 
     # A process forked off the parent may hold the pipe open after its death: so look who our parent is, too.
     while not hung_up.wait(timeout=1.0) and os.getppid() == parent:

@@ -6,10 +6,11 @@ thread of such a model is seeded with its outline: with a bare number it tends t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect, TagPair
 
 Phase = Literal["open", "thread", "resume"]
@@ -60,6 +61,10 @@ class PromptedStrategy:
     max_threads: int = 3
     """Outlines that the grammar allows; it asks for two at least."""
 
+    def __post_init__(self) -> None:
+        if self.max_threads < 2:
+            raise ConfigurationError(f"PromptedStrategy(max_threads={self.max_threads}): use 2 or more")
+
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return the raw prompt for a conversation: the examples, then what was said, oldest first."""
         shown = "".join(
@@ -70,12 +75,9 @@ class PromptedStrategy:
 
     def grammar_for(self, phase: Phase) -> str | None:
         """Return the GBNF grammar that holds the model to the form in one phase of a run."""
-        grammars: dict[Phase, Callable[[], str]] = {
-            "open": lambda: outline_grammar(self.dialect, self.max_threads),
-            "thread": lambda: thread_grammar(self.dialect),
-            "resume": lambda: answer_grammar(self.dialect),
-        }
-        return grammars[phase]()
+        if phase == "open":
+            return outline_grammar(self.dialect, self.max_threads)
+        return thread_grammar(self.dialect) if phase == "thread" else answer_grammar(self.dialect)
 
 
 def outline_grammar(dialect: Dialect, max_threads: int) -> str:
