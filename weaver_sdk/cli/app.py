@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from weaver_sdk.cli import solve, trace
+from weaver_sdk.cli import chat, solve, trace
 
 app = typer.Typer(
     name="weaver",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 app.command("solve")(solve.solve)
+app.command("chat")(chat.chat)
 app.add_typer(trace.app, name="trace")
 
 

@@ -187,8 +187,10 @@ class Board:
     def finish(self, result: Result | None) -> None:
         """Settle all that is left: the run is over, or was left early."""
         for block in self.open_blocks:
-            if block.parent is None:
-                self._join(block.fork, self.at)
+            for lane in block.lanes:
+                if lane.outcome is None:
+                    lane.outcome, lane.ended = "cancelled", self.at
+            self._join(block.fork, self.at)
         if not self.prose.answering:
             self._settle(self.prose.end())
         if result is not None:

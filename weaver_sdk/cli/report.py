@@ -7,9 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from weaver_sdk.cli.cells import one_line, safe
+from weaver_sdk.cli.maths import readable
 from weaver_sdk.cli.scene import answer
+from weaver_sdk.cli.timeline_view import draw_timeline
 from weaver_sdk.result import Result, Telemetry
 from weaver_sdk.telemetry.report import repairs, rows, timing_parts
+from weaver_sdk.telemetry.timeline import Timeline
 
 
 def final_text(result: Result) -> str:
@@ -43,6 +46,22 @@ def timing_lines(telemetry: Telemetry, width: int) -> list[str]:
     return lines
 
 
+def print_timeline(timeline: Timeline, console: Console) -> None:
+    """Print a past run: its problem, its lanes over time, its answer and its cost."""
+    console.print(Text(one_line(timeline.problem) or "a run without its beginning", style="bold"))
+    console.print(
+        Text(f"{one_line(timeline.model)} · {timeline.mode} · run {one_line(timeline.run_id)}", style="dim")
+    )
+    console.print()
+    console.print(draw_timeline(timeline, console.width))
+    if timeline.result is not None:
+        told = timeline.result.answer
+        console.print()
+        console.print(Text("no answer" if told is None else f"answer: {one_line(readable(told))}"))
+        print_timing(timeline.result, console)
+    console.print()
+
+
 def print_timing(result: Result, console: Console, *, table: bool = True) -> None:
     """Print the line of timing; with `table`, every measure and every repair below it."""
     if result.telemetry.total_tokens == 0:
@@ -55,9 +74,12 @@ def print_timing(result: Result, console: Console, *, table: bool = True) -> Non
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(justify="right")
-    grid.add_column(style="dim")
+    explained = console.width >= 70
+    if explained:
+        grid.add_column(style="dim")
     for row in rows(result):
-        grid.add_row(Text(row.name), Text(row.value), Text(row.meaning))
+        cells = (Text(row.name), Text(row.value), Text(row.meaning))
+        grid.add_row(*cells if explained else cells[:2])
     console.print(grid)
     for repair in repairs(result):
         console.print(Text(f"repaired: {one_line(safe(repair))}", style="yellow"))

@@ -73,15 +73,21 @@ class Screen:
         """Take the region away and give the cursor back."""
         if self._lines:
             out = _Output()
-            out.control(self._back() + "\x1b[J\x1b[?25h")
+            rows = self._rows_above_last()
+            # line by line: some terminals move a screen that is erased whole into their scrollback
+            out.control(self._back() + "\x1b[2K\r\n" * rows + "\x1b[2K" + self._back() + "\x1b[?25h")
             self._lines = []
             self._write(out)
 
     def _back(self) -> str:
-        """The way from the last row of the old region to its first, as it stands at today's width."""
-        width = self.console.width
-        rows = sum(max(1, -(-line_width(line) // width)) for line in self._lines[:-1])
+        """The way from the last row of the old region to its first."""
+        rows = self._rows_above_last()
         return "\r" + (f"\x1b[{rows}A" if rows else "")
+
+    def _rows_above_last(self) -> int:
+        """The rows that the old region takes above its last line, broken at today's width."""
+        width = self.console.width
+        return sum(max(1, -(-line_width(line) // width)) for line in self._lines[:-1])
 
     def _encodable(self, line: Line) -> Line:
         if not self._ascii:

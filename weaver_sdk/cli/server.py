@@ -15,6 +15,7 @@ import typer
 from weaver_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from weaver_sdk.markup.dialect import Dialect
     from weaver_sdk.options import Budget, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
 
@@ -57,8 +58,11 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
         raise ConfigurationError("--local starts a server of its own: leave --base-url and --api-key out")
     if given.local or given.base_url:
         return given
-    if any(variables.get(name) for name in ("WEAVER_BASE_URL", "OPENAI_BASE_URL")):
-        return given
+    for name in ("WEAVER_BASE_URL", "OPENAI_BASE_URL"):
+        if variables.get(name):
+            return replace(
+                given, base_url=variables[name], model=given.model or variables.get("WEAVER_MODEL")
+            )
     said = _read_settings(settings_file())
     if said.get("base_url") and not said.get("local"):
         key = said.get("api_key_env")
@@ -108,6 +112,13 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
         budget=budget,
         **more,
     )
+
+
+def dialect_of(choice: ServerChoice) -> Dialect:
+    """Return the dialect that the model writes."""
+    from weaver_sdk.markup.dialect import DIALECTS, THREADWEAVER
+
+    return DIALECTS.get(choice.dialect or "", THREADWEAVER)
 
 
 def _is_file(model: str) -> bool:

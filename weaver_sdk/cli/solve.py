@@ -116,7 +116,7 @@ async def _solve(
     from weaver_sdk.cli.lanes import Board
     from weaver_sdk.cli.scene import Scene
     from weaver_sdk.cli.screen import Screen
-    from weaver_sdk.cli.server import build_reasoner, choose_server
+    from weaver_sdk.cli.server import build_reasoner, choose_server, dialect_of
     from weaver_sdk.cli.watch import watch
     from weaver_sdk.telemetry.timeline_file import recording
 
@@ -126,16 +126,17 @@ async def _solve(
     if choice.chosen_by_us and not quiet:
         err.print("no server named: using the embedded engine (--local)", style="dim")
     screen = Screen(view, live=False if plain or quiet else None)
-    scene = Scene(Board(), screen, "hide" if quiet else "show")
+    scene = Scene(Board(dialect=dialect_of(choice)), screen, "hide" if quiet else "show")
     with recording(trace) as record:
         async with build_reasoner(choice, sampling, budget) as reasoner:
-            watched = await watch(reasoner, question, scene, record)
+            [watched] = await watch(reasoner, [(question, scene.board)], scene, record)
     if json:
         if watched.result is not None:
             typer.echo(watched.result.to_json())
     else:
         _print(watched, out, view, quiet)
     if watched.stopped:
+        err.print("stopped", style="yellow")
         return INTERRUPTED
     if watched.error is not None:
         raise watched.error

@@ -12,7 +12,7 @@ from rich.style import Style
 
 from weaver_sdk.cli.cells import cut, cut_head, last_lines, one_line, safe
 from weaver_sdk.cli.drawing import Drawing, Line, beside, cut_line, spread
-from weaver_sdk.cli.lanes import Block, Board, Lane, LaneState
+from weaver_sdk.cli.lanes import Block, Board, Lane, LaneState, Passage
 from weaver_sdk.cli.maths import readable
 from weaver_sdk.result import Outcome
 from weaver_sdk.telemetry.report import count_text, seconds_text
@@ -46,8 +46,12 @@ WHY: dict[Outcome, str] = {
 """What a user is told about a thread that did not end by its own closing tag."""
 
 
-def draw(board: Board, width: int, height: int, now: float) -> Drawing:
-    """Draw what is going on at `now` seconds, at most `width` columns wide and `height` lines high."""
+def draw(board: Board, width: int, height: int, now: float, *, settled: bool = False) -> Drawing:
+    """Draw what is going on at `now` seconds, at most `width` columns wide and `height` lines high.
+
+    Args:
+        settled: draw the last settled text of the main line, too, where it does not stand above the drawing.
+    """
     if width <= 0 or height <= 0:
         return Drawing([])
     room = height - 1  # the last line is the status
@@ -58,7 +62,7 @@ def draw(board: Board, width: int, height: int, now: float) -> Drawing:
         lines.append(_block_title(blocks[0], lanes, width, now))
         lines += _grid(lanes, width, room - 1, now)
     elif room > 0:
-        lines += _main_line(board, width, min(room, MOST_LINES))
+        lines += _main_line(board, width, room if settled else min(room, MOST_LINES), settled)
     return Drawing([*lines[:room], _status(board, width, now)])
 
 
@@ -165,9 +169,13 @@ def _doing(lane: Lane, now: float, room: int) -> Line:
     return line
 
 
-def _main_line(board: Board, width: int, height: int) -> list[Line]:
+def _main_line(board: Board, width: int, height: int, settled: bool) -> list[Line]:
     prose = board.prose
-    text = last_lines(readable(safe(prose.shown())), width, height)
+    shown = prose.shown()
+    if settled:
+        passages = [item.text for item in board.settled[-height:] if isinstance(item, Passage)]
+        shown = "".join([*passages, shown])
+    text = last_lines(readable(safe(shown)), width, height)
     if prose.planning:
         text = text[-(height - 1) :] if height > 1 else []
         title = [Segment("◇ ", PALETTE[0]), Segment("planning", DIM)]

@@ -1,15 +1,17 @@
-"""One run, watched: events go to the trace file and to the picture; Ctrl-C stops it without losing a word."""
+"""Runs, watched: events go to the trace file and to the picture; Ctrl-C stops them without losing a word."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from weaver_sdk.cli.interrupts import on_interrupt
+from weaver_sdk.cli.lanes import Board
 from weaver_sdk.cli.pace import Pace
-from weaver_sdk.cli.scene import Scene
-from weaver_sdk.cli.screen import quiet_keys
+from weaver_sdk.cli.screen import Screen, quiet_keys
 from weaver_sdk.errors import WeaverError
 from weaver_sdk.events import Event
 from weaver_sdk.options import Budget, Mode, Sampling
@@ -39,15 +41,43 @@ class Watched:
     """The user stopped it."""
 
 
+class Picture(Protocol):
+    """What is drawn while runs go on. Times are seconds since they began."""
+
+    @property
+    def screen(self) -> Screen:
+        """Where it is drawn."""
+        ...
+
+    def paint(self, now: float) -> None:
+        """Draw what there is."""
+
+    def keep(self, now: float) -> None:
+        """Leave what would be lost in the scrollback: the runs are being stopped."""
+
+    def close(self) -> None:
+        """Take the drawing away."""
+
+
 async def watch(
     reasoner: ParallelReasoner,
-    question: Question,
-    scene: Scene,
+    runs: Sequence[tuple[Question, Board]],
+    picture: Picture,
     record: Callable[[Event], None] = lambda event: None,
-) -> Watched:
-    """Run a question to its end, or until Ctrl-C, and show it. Errors of the run are returned, not raised."""
-    board, began, stopped = scene.board, time.monotonic(), False
-    error: WeaverError | None = None
+) -> list[Watched]:
+    """Run the questions at once to their ends, or until Ctrl-C. Their errors are returned, not raised."""
+    began = time.monotonic()
+    stopped = False
+    streams = [
+        reasoner.stream(
+            question.problem,
+            mode=question.mode,
+            sampling=question.sampling,
+            budget=question.budget,
+            history=question.history,
+        )
+        for question, _ in runs
+    ]
 
     def now() -> float:
         return time.monotonic() - began
@@ -55,29 +85,34 @@ async def watch(
     def stop() -> None:
         nonlocal stopped
         stopped = True
-        scene.keep(now())
-        run.cancel()
+        picture.keep(now())
+        for stream in streams:
+            stream.cancel()
 
-    run = reasoner.stream(
-        question.problem,
-        mode=question.mode,
-        sampling=question.sampling,
-        budget=question.budget,
-        history=question.history,
-    )
-    with quiet_keys(scene.screen.console), on_interrupt(stop):
+    async def follow(place: int, pace: Pace) -> WeaverError | None:
+        nonlocal began
+        board = runs[place][1]
         try:
-            async with run, Pace(lambda: scene.paint(now())) as pace:
-                async for event in run:
+            async with streams[place] as stream:
+                async for event in stream:
                     if event.kind == "run_started":
-                        began = time.monotonic() - event.at
+                        began = time.monotonic() - event.at  # the connection took its time before that
                     board.apply(event)
                     record(event)
                     pace.changed()
         except WeaverError as failure:
-            error = failure
-        finally:
-            result = error.result if error is not None and error.result is not None else board.result
-            board.finish(result)
-            scene.close()
-    return Watched(result=result, error=error, stopped=stopped)
+            return failure
+        return None
+
+    try:
+        with quiet_keys(picture.screen.console), on_interrupt(stop):
+            async with Pace(lambda: picture.paint(now())) as pace, asyncio.TaskGroup() as group:
+                tasks = [group.create_task(follow(place, pace)) for place in range(len(runs))]
+    finally:
+        for _, board in runs:
+            board.finish(board.result)
+        picture.close()
+    return [
+        Watched(result=board.result, error=task.result(), stopped=stopped)
+        for (_, board), task in zip(runs, tasks, strict=True)
+    ]

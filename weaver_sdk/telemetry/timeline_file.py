@@ -12,8 +12,11 @@ from weaver_sdk.events import Event, dump_event, load_event
 
 
 @contextmanager
-def recording(file: Path | None) -> Iterator[Callable[[Event], None]]:
+def recording(file: Path | None, *, append: bool = False) -> Iterator[Callable[[Event], None]]:
     """Give out a function that writes an event to the file, line by line; `None` records nothing.
+
+    Args:
+        append: keep the runs that the file holds already.
 
     Raises:
         ConfigurationError: the file cannot be written.
@@ -22,7 +25,7 @@ def recording(file: Path | None) -> Iterator[Callable[[Event], None]]:
         yield lambda event: None
         return
     try:
-        out = file.open("w", encoding="utf-8")
+        out = file.open("a" if append else "w", encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot write {file}: {error.strerror}") from error
     with out:
