@@ -42,7 +42,7 @@ lint: $(VENV)/lint ## Style and format
 
 types: $(VENV)/lint ## mypy strict and pyright
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(VENV)/docs ## The site, strictly, into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -213,7 +213,7 @@ class Run:
         """Return what closes an open block, or else the reasoning; both where `also_think` is set."""
         dialect = self._plan.dialect
         closing = ""
-        if is_open(text, dialect, "block"):
+        if is_open(text, dialect, "block" if dialect.block else "conclusion"):
             closing = ("" if text.endswith("\n") else "\n") + close_block(dialect)
             self._recorder.repaired("unclosed_block", "closed where the model did not")
             if not also_think:
@@ -221,7 +221,7 @@ class Run:
         elif not also_think:
             self._recorder.repaired("unclosed_think", "reasoning closed where the model ended the sequence")
         self._answering = True
-        think = close_think(dialect)
+        think = close_think(dialect) if dialect.reasons_in_think else ""
         return closing + (think.removeprefix("\n") if (text + closing).endswith("\n") else think)
 
     async def _piece(

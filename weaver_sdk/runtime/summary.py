@@ -11,8 +11,6 @@ from weaver_sdk.runtime.plan import Plan
 from weaver_sdk.runtime.recorder import Recorder
 from weaver_sdk.telemetry import measures
 
-_WEAKEST_FIRST: tuple[TokensFrom, ...] = ("chunks", "token_ids", "usage")
-
 
 def summarize(plan: Plan, model: str, main: Line, recorder: Recorder, finish: Finish) -> Result:
     """Return the result of a run as far as it has come."""
@@ -58,8 +56,14 @@ def _telemetry(trace: Trace, main: Line, recorder: Recorder) -> Telemetry:
         cached_prompt_tokens=recorder.cached_prompt_tokens,
         requests=recorder.requests,
         retries=recorder.retries,
-        tokens_from=next((source for source in _WEAKEST_FIRST if source in sources), "usage"),
+        tokens_from=_weakest(sources),
     )
+
+
+def _weakest(sources: set[TokensFrom]) -> TokensFrom:
+    if "chunks" in sources:
+        return "chunks"
+    return "token_ids" if "token_ids" in sources else "usage"
 
 
 def _no_fork_reason(plan: Plan, trace: Trace, text: str, recorder: Recorder) -> NoForkReason | None:
