@@ -1,6 +1,7 @@
 """Our own connections: kept and used again, closed at once, and safe against servers that do not behave."""
 
 import asyncio
+import errno
 import gc
 import socket
 import ssl
@@ -72,7 +73,7 @@ async def body_of(pool: Connections, message: bytes = ASK) -> bytes:
     connection = await pool.request("POST", message)
     body = b""
     try:
-        while piece := await connection.read():
+        while piece := await connection.read(5):
             body += piece
     finally:
         connection.release()
@@ -190,7 +191,7 @@ async def test_a_reader_who_is_slow_makes_the_server_wait(monkeypatch: pytest.Mo
         assert sent < size
         assert connection._waiting < 1_000_000
         got = 0
-        while piece := await connection.read():
+        while piece := await connection.read(5):
             got += len(piece)
         assert got == size
         connection.release()
@@ -261,6 +262,16 @@ async def test_nobody_takes_the_call() -> None:
         got = await collect(backend)
     assert isinstance(got.error, ConnectionFailed)
     assert "within 0.05 s" in str(got.error)
+
+
+async def test_no_more_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", full)
+    got = await collect(CompletionsBackend("m", "http://127.0.0.1:9/v1", retries=policy(0)))
+    assert isinstance(got.error, ConnectionFailed)
+    assert "ulimit -n" in str(got.error)
 
 
 async def test_a_server_by_name() -> None:

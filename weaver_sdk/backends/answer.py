@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ import httpx2
 
 from weaver_sdk.backends.link import Link, Reply
 from weaver_sdk.backends.server_errors import status_error
-from weaver_sdk.backends.watchdog import Watchdog
 from weaver_sdk.errors import (
     BackendError,
     ConfigurationError,
@@ -47,9 +47,8 @@ class Timeouts:
 class Answer:
     """The body of an answer whose status is good. Close it, whatever happens: that aborts the request."""
 
-    def __init__(self, reply: Reply, watchdog: Watchdog, link: Link, path: str) -> None:
+    def __init__(self, reply: Reply, link: Link, path: str) -> None:
         self._reply = reply
-        self._watchdog = watchdog
         self.hide = link.hide
         """Blots out the key in what the server told."""
         self.where = _where(link, path)
@@ -73,17 +72,13 @@ class Answer:
             IdleTimeout: no head within `timeouts.first`.
         """
         where = _where(link, path)
-        watchdog = Watchdog()
+        asked = link.get(path) if body is None else link.post(path, body, headers or {})
         try:
-            asked = link.get(path) if body is None else link.post(path, body, headers or {})
-            reply = await watchdog.wait(asked, timeouts.first)
+            async with asyncio.timeout(timeouts.first):
+                reply = await asked
         except (httpx2.RequestError, TimeoutError) as error:
-            watchdog.stop()
             raise _no_head(error, where, timeouts.first) from error
-        except BaseException:
-            watchdog.stop()
-            raise
-        answer = cls(reply, watchdog, link, path)
+        answer = cls(reply, link, path)
         if reply.status == 200:
             return answer
         async with aclosing(answer):
@@ -100,7 +95,7 @@ class Answer:
             ProtocolError: the body cannot be decoded.
         """
         try:
-            return await self._watchdog.wait(self._reply.read(), seconds)
+            return await self._reply.read(seconds)
         except (httpx2.RequestError, TimeoutError) as error:
             raise _no_body(error, self.where, seconds) from error
 
@@ -112,7 +107,6 @@ class Answer:
 
     async def aclose(self) -> None:
         """Close the connection, unless the body has come to its end."""
-        self._watchdog.stop()
         await self._reply.aclose()
 
     async def _error_body(self) -> bytes:

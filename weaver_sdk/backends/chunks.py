@@ -7,6 +7,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from pydantic_core import from_json
+
 from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Chunk
 from weaver_sdk.backends.link import Link
@@ -53,7 +55,15 @@ async def stream_chunks(
         preamble = b""  # the body as long as no event came: it may be no stream at all
         begun = finished = False
         limit = timeouts.first
-        while piece := await _read(answer, limit, finished):
+        while True:
+            try:
+                piece = await answer.read(limit)
+            except BackendError:
+                if finished:  # nothing of the text is missing, only counts
+                    return
+                raise
+            if not piece:
+                break
             for event, data in reader.feed(piece):
                 begun = True
                 if data == b"[DONE]":
@@ -79,19 +89,13 @@ async def stream_chunks(
             raise _incomplete(b"" if begun else preamble, answer)
 
 
-async def _read(answer: Answer, limit: float, finished: bool) -> bytes:
-    try:
-        return await answer.read(limit)
-    except BackendError:
-        if finished:  # nothing of the text is missing, only counts
-            return b""
-        raise
-
-
 def _object(event: str, data: bytes, answer: Answer) -> dict[str, Any]:
     """Return the JSON object of an event, or raise the error that it stands for."""
-    told = parse_object(data)
-    if told is None:
+    try:
+        told = from_json(data)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
         raise ProtocolError(f"{answer.where} sent an event that is no JSON: {answer.hide(data)[:200]!r}")
     if "error" in told or event != "message" or told.get("object") == "error":
         error = error_in_answer(told, answer.where, event, answer.hide)

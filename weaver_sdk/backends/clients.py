@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class HttpxLink:
         self._headers = usual_headers(self._url, api_key)
         self._client = client
         self._owned = owned
-        self._timeout = httpx2.Timeout(None, connect=connect)  # for what comes later there is a watchdog
+        self._timeout = httpx2.Timeout(None, connect=connect)  # what comes later is watched here
 
     def __repr__(self) -> str:
         return f"HttpxLink({self._shown!r})"
@@ -158,8 +159,9 @@ class _HttpxReply:
         pieces = response.aiter_bytes() if packed or response.is_stream_consumed else response.aiter_raw()
         self._pieces = aiter(pieces)
 
-    async def read(self) -> bytes:
-        return await anext(self._pieces, b"")
+    async def read(self, seconds: float) -> bytes:
+        async with asyncio.timeout(seconds):
+            return await anext(self._pieces, b"")
 
     async def aclose(self) -> None:
         await self._response.aclose()

@@ -8,6 +8,8 @@ HTTP/2. What goes wrong is told by the exceptions of httpx2, as by the clients t
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import ssl
 from typing import Final
 
@@ -111,7 +113,7 @@ class Connections:
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection within {self._connect_seconds:g} s") from error
         except OSError as error:
-            raise httpx2.ConnectError(str(error)) from error
+            raise httpx2.ConnectError(_why(error)) from error
         return connection
 
     def opened(self, connection: Connection) -> None:
@@ -146,6 +148,8 @@ class Connection(asyncio.Protocol):
         self._error: Exception | None = None
         self._lost = False
         self._wakeup: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def head(self) -> Head:
@@ -177,12 +181,15 @@ class Connection(asyncio.Protocol):
             raise
         return True
 
-    async def read(self) -> bytes:
+    async def read(self, seconds: float) -> bytes:
         """Return the next bytes of the body; nothing at its end.
 
         Raises:
+            TimeoutError: nothing came for so many seconds; the connection is closed.
             httpx2.TransportError: the connection broke, or what came is no HTTP.
         """
+        if not self._parts:
+            self._expect(seconds)
         while not self._parts:
             if self._error is not None:
                 raise self._error
@@ -200,6 +207,7 @@ class Connection(asyncio.Protocol):
     def release(self) -> None:
         """Let the connection serve again if its answer is whole; else close it, which aborts the request."""
         reader, self._reader = self._reader, None
+        self._stop_timer()
         if reader is not None and reader.reusable and not self._lost:
             self._parts.clear()
             self._waiting = 0
@@ -211,6 +219,36 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the connection at once."""
         self._transport.abort()
+
+    def _expect(self, seconds: float) -> None:
+        """Set the time by which something has to come.
+
+        A timer for every read costs more than the read. So there is one for the connection, which looks at
+        the deadline when it fires, and is set anew only then.
+        """
+        self._deadline = self.loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_at(self._deadline, self._look_at_clock)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at_clock(self) -> None:
+        self._timer = None
+        if self._wakeup is None:
+            return  # nobody waits; the next wait sets the timer
+        if self.loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._error = TimeoutError()
+            self.abort()
+            self._wake()
 
     async def _wait(self) -> None:
         self._wakeup = self.loop.create_future()
@@ -255,3 +293,9 @@ class Connection(asyncio.Protocol):
             except httpx2.RemoteProtocolError as error:
                 self._error = error if exc is None else httpx2.ReadError(str(exc) or type(exc).__name__)
         self._wake()
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many open files (raise the limit with `ulimit -n`, or lower max_concurrency)"
+    return os.strerror(error.errno or 0) if isinstance(error, ConnectionError) else str(error)

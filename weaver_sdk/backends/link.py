@@ -24,10 +24,11 @@ class Reply(Protocol):
         """The headers, to be looked up in small letters."""
         ...
 
-    async def read(self) -> bytes:
+    async def read(self, seconds: float) -> bytes:
         """Return the next bytes of the body; nothing at its end.
 
         Raises:
+            TimeoutError: nothing came for so many seconds.
             httpx2.RequestError: the connection broke.
         """
         ...

@@ -42,7 +42,7 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
     Raises:
         ProtocolError: it has not the shape of a chunk.
     """
-    usage = read_usage(told)
+    usage = read_usage(told) if "usage" in told or "timings" in told else None
     choices = told.get("choices")
     if not choices:
         return None if usage is None else Chunk(usage=usage)
