@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weaver_sdk.markup import Dialect, Tag, TagName, scan
-from weaver_sdk.result import Outcome, RepairKind
+from weaver_sdk.result import RepairKind
 
 TagKey = tuple[TagName, bool]
 """A tag's name and whether it closes."""
@@ -64,16 +64,6 @@ def forbidden_in_thread(tag: Tag) -> RepairKind | None:
     """Return the repair for a tag that cut a thread short; `None` for the thread's own closing tag."""
     key = (tag.name, tag.closing)
     return _FORBIDDEN_IN_THREAD.get(key) or _BLOCK_IN_THREAD.get(key)
-
-
-THREAD_REPAIRS: dict[Outcome, tuple[RepairKind, str]] = {
-    "length": ("thread_cut_by_length", "closed where its length ran out, and joined"),
-    "eos": ("thread_ended_early", "closed where the model ended the sequence, and joined"),
-    "empty": ("thread_empty", "joined as it is, without a word in it"),
-    "error": ("thread_failed", "closed behind what had arrived, and joined"),
-    "timeout": ("thread_timed_out", "closed behind what had arrived, and joined"),
-}
-"""What is noted of a thread by its outcome."""
 
 
 def is_open(text: str, dialect: Dialect, name: TagName, *, before: bool = False) -> bool:

@@ -24,20 +24,18 @@ from weaver_sdk.markup import (
     read_outlines,
     thread_prefix,
 )
-from weaver_sdk.markup.boxes import has_box
 from weaver_sdk.markup.prompted import Phase
-from weaver_sdk.result import Finish, Outcome, Result
+from weaver_sdk.result import Finish, Result
 from weaver_sdk.runtime.completion import End, Reader, decode
 from weaver_sdk.runtime.ledger import Ledger
 from weaver_sdk.runtime.lines import Block, Line, Piece
+from weaver_sdk.runtime.outcomes import note_strays, note_thread, piece_outcome, thread_outcome
 from weaver_sdk.runtime.plan import Plan
 from weaver_sdk.runtime.recorder import Recorder
 from weaver_sdk.runtime.rules import (
     FORK,
     THINK_END,
-    THREAD_REPAIRS,
     Rules,
-    forbidden_in_thread,
     is_open,
     main_rules,
     plain_rules,
@@ -100,7 +98,8 @@ class Run:
             end, reader = await self._piece(line, "", rules, lead)
             lead = ""
             self._answering = self._answering or THINK_END in reader.passed
-            self._note_strays(reader, may_fork=may_fork)
+            if self._plan.mode == "parallel":
+                note_strays(self._recorder, reader.passed, may_fork=may_fork)
             if end.by in ("tokens", "seconds"):
                 return await self._lead_to_answer()
             if end.by == "length":
@@ -128,12 +127,12 @@ class Run:
         before = context + thread_prefix(dialect, line.outline)
         try:
             end = await self._thread_text(line, before, shared)
-            line.outcome = _thread_outcome(end, line.text(dialect))
+            line.outcome = thread_outcome(end, line.text(dialect))
         except BackendError as error:
             line.outcome = "timeout" if isinstance(error, IdleTimeout) else "error"
             line.error = str(error)
             end = None
-        self._note_thread(line, end)
+        note_thread(self._recorder, line, end, dialect)
         self._emit_in(line, ThreadFinished, outcome=line.outcome, tokens=line.tokens(), error=line.error)
 
     async def _thread_text(self, line: Line, before: str, shared: SharedPrefix | None) -> End:
@@ -279,9 +278,10 @@ class Run:
                 deadline=None if deadline is None else self._loop_began + deadline,
                 on_sent=sent,
             )
-            piece.outcome = _piece_outcome(end)
-        except BackendError:
+            piece.outcome = piece_outcome(end)
+        except BackendError as error:
             piece.outcome = "error"
+            error.add_note(f"in {request.where}")
             raise
         finally:
             piece.ended = recorder.now()
@@ -317,49 +317,6 @@ class Run:
     def _emit_in(self, line: Line, event: Callable[..., Event], **fields: object) -> None:
         if line.place is not None:
             self._recorder.emit(event, fork=line.place[0], thread=line.place[1], **fields)
-
-    def _note_strays(self, reader: Reader, *, may_fork: bool) -> None:
-        """Note tags on the main line that were read as text, though they are none there."""
-        if self._plan.mode == "sequential":
-            return
-        if not may_fork and FORK in reader.passed:
-            self._recorder.repaired(
-                "forks_over_limit", "outlines were left as text: no further block is allowed"
-            )
-        if any(name == "thread" for name, _ in reader.passed):
-            self._recorder.repaired(
-                "stray_tag", "tags of a thread outside a block's threads were left as text"
-            )
-
-    def _note_thread(self, line: Line, end: End | None) -> None:
-        recorder, dialect = self._recorder, self._plan.dialect
-        if end is not None and end.tag is not None and (kind := forbidden_in_thread(end.tag)):
-            recorder.repaired(kind, f"closed before the {end.tag.text} that it wrote, and joined", line.place)
-        elif line.outcome in THREAD_REPAIRS:
-            recorder.repaired(*THREAD_REPAIRS[line.outcome], line.place)
-        if end is not None and end.tag is not None and not end.tag.exact:
-            recorder.repaired("tag_spelling", f"{end.tag.text} was read as a tag", line.place)
-        if has_box(line.text(dialect)):
-            recorder.repaired(
-                "thread_wrote_answer", "kept as text; a thread's box is never the answer", line.place
-            )
-
-
-def _piece_outcome(end: End) -> Outcome:
-    match end.by:
-        case "tag":
-            return "eos" if end.tag is not None and forbidden_in_thread(end.tag) else "done"
-        case "tokens":
-            return "length"
-        case "seconds":
-            return "timeout"
-        case by:
-            return by
-
-
-def _thread_outcome(end: End, text: str) -> Outcome:
-    outcome = _piece_outcome(end)
-    return "empty" if outcome in ("done", "eos") and not text.strip() else outcome
 
 
 def _where(run_id: str, line: Line) -> str:

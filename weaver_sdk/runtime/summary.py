@@ -39,7 +39,7 @@ def _telemetry(trace: Trace, main: Line, recorder: Recorder) -> Telemetry:
     wall = recorder.now()
     critical = measures.critical_path_seconds(trace)
     forks = list(measures.forks_of(trace))
-    sources = {piece.tokens_from for piece in main.pieces() if piece.tokens}
+    sources: set[TokensFrom] = {piece.tokens_from for piece in main.pieces() if piece.tokens}
     return Telemetry(
         total_tokens=measures.total_tokens(trace),
         critical_path_tokens=measures.critical_path_tokens(trace),
