@@ -68,7 +68,9 @@ async def floor_client(base_url: str) -> Client:
         if free:
             connection = free.pop()
         else:
-            _, connection = await asyncio.get_running_loop().create_connection(Floor, url.host, url.port)
+            _, connection = await asyncio.get_running_loop().create_connection(
+                Floor, url.host, url.port or 80
+            )
         chunks = await connection.ask(prompt, tokens)
         free.append(connection)
         return chunks

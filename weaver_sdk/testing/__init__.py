@@ -11,9 +11,10 @@
 
 from weaver_sdk.testing.backend import Reply, ScriptedBackend
 from weaver_sdk.testing.behaviour import Behaviour
+from weaver_sdk.testing.connection import Received
 from weaver_sdk.testing.process import SpawnedServer, spawned_server
 from weaver_sdk.testing.script import Block, Script, Trajectory, fork_join_script, pieces
-from weaver_sdk.testing.server import Received, ScriptedServer
+from weaver_sdk.testing.server import ScriptedServer
 
 __all__ = [
     "Behaviour",

@@ -5,41 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
 from weaver_sdk.testing.behaviour import GOOD, Behaviour, Told
+from weaver_sdk.testing.connection import Received, ServedConnection
 from weaver_sdk.testing.generation import generate
 from weaver_sdk.testing.script import pieces
 
 Model = Callable[[str], str | None]
 """What a model writes on behind a prompt; `None` where it knows nothing. A `Script` is one."""
 
-Behave = Iterable[Behaviour] | Callable[["Received"], Behaviour | None]
+Behave = Iterable[Behaviour] | Callable[[Received], Behaviour | None]
 """How completions are answered: one behaviour a request in order of arrival and then well, or a function."""
-
-
-@dataclass
-class Received:
-    """One request as it arrived, and what became of it."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    """Names in small letters."""
-    body: dict[str, Any]
-    """The JSON that was sent; empty where there was none."""
-    at: float
-    """When it was complete, by the clock of the event loop, in seconds."""
-    outcome: Literal["running", "finished", "aborted"] = "running"
-    """`aborted`: the client closed the connection before the answer was whole."""
-    ended: float | None = None
-    """When it ended, by the same clock."""
-    events: int = field(default=0, repr=False)
-    """Tokens that were written."""
 
 
 class ScriptedServer:
@@ -82,7 +62,7 @@ class ScriptedServer:
         """The most that were being answered at once."""
         self.connections = 0
         """Connections ever opened."""
-        self._open: set[_Connection] = set()
+        self._open: set[ServedConnection] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._behave: Iterator[Behaviour] | Callable[[Received], Behaviour | None]
@@ -135,7 +115,9 @@ class ScriptedServer:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self, loop), "127.0.0.1", 0, backlog=1024)
+        self._server = await loop.create_server(
+            lambda: ServedConnection(self, loop), "127.0.0.1", 0, backlog=1024
+        )
         return self
 
     async def __aexit__(
@@ -148,7 +130,23 @@ class ScriptedServer:
                 connection.abort()
             await server.wait_closed()
 
-    def _answer(self, received: Received, connection: _Connection) -> None:
+    def opened(self, connection: ServedConnection) -> None:
+        """Count a connection."""
+        self.connections += 1
+        self._open.add(connection)
+
+    def lost(self, connection: ServedConnection) -> None:
+        """Forget a connection."""
+        self._open.discard(connection)
+
+    def ended(self) -> None:
+        """Note that a request has been answered or given up."""
+        self.running -= 1
+        if not self.running:
+            self._idle.set()
+
+    def asked(self, received: Received, connection: ServedConnection) -> None:
+        """Answer a request."""
         path = received.path.partition("?")[0]
         if path == "/scripted/counts":  # a question about the log is not in the log
             connection.respond(200, json.dumps(self.counts()).encode(), logged=False)
@@ -167,12 +165,7 @@ class ScriptedServer:
         else:
             connection.respond(404, _error(f"nothing at {path}", "not_found"))
 
-    def _ended(self) -> None:
-        self.running -= 1
-        if not self.running:
-            self._idle.set()
-
-    def _complete(self, received: Received, connection: _Connection) -> None:
+    def _complete(self, received: Received, connection: ServedConnection) -> None:
         chosen = self._behave(received) if callable(self._behave) else next(self._behave, None)
         how = chosen or GOOD
         if how.delay:
@@ -180,7 +173,7 @@ class ScriptedServer:
         else:
             self._write(received, connection, how)
 
-    def _write(self, received: Received, connection: _Connection, how: Behaviour) -> None:
+    def _write(self, received: Received, connection: ServedConnection, how: Behaviour) -> None:
         if how.status != 200 or how.body is not None:
             body = how.body if how.body is not None else _error(HTTPStatus(how.status).phrase, "scripted")
             connection.respond(how.status, body.encode() if isinstance(body, str) else body, how.headers)
@@ -207,132 +200,6 @@ class ScriptedServer:
         else:
             body = told.whole(generation)
             connection.later(self.pace * len(generation.steps), lambda: connection.respond(200, body))
-
-
-class _Connection(asyncio.Protocol):
-    """One client's connection: reads requests one after the other, writes answers at their pace."""
-
-    def __init__(self, server: ScriptedServer, loop: asyncio.AbstractEventLoop) -> None:
-        self._server = server
-        self._loop = loop
-        self._unread = b""
-        self._timer: asyncio.Handle | None = None
-        self._received: Received | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server.connections += 1
-        self._server._open.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._server._open.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._end("aborted")
-
-    def abort(self) -> None:
-        """Close the connection without another word."""
-        self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._unread += data
-        if self._received is not None:
-            return
-        head, found, rest = self._unread.partition(b"\r\n\r\n")
-        if not found:
-            return
-        first, *lines = head.decode("latin-1").split("\r\n")
-        method, path, _ = first.split(" ", 2)
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        length = int(headers.get("content-length", 0))
-        if len(rest) < length:
-            return
-        self._unread = rest[length:]
-        body = json.loads(rest[:length]) if length else {}
-        self._received = Received(method, path, headers, body, self._loop.time())
-        self._server._answer(self._received, self)
-
-    def _end(self, outcome: Literal["finished", "aborted"]) -> None:
-        if self._received is not None:
-            self._received.outcome = outcome
-            self._received.ended = self._loop.time()
-            self._received = None
-            self._server._ended()
-
-    def later(self, seconds: float, what: Callable[[], None]) -> None:
-        """Do something after some seconds, unless the client goes away before."""
-        self._timer = self._loop.call_later(seconds, what)
-
-    def respond(
-        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, logged: bool = True
-    ) -> None:
-        """Answer with a whole body."""
-        told = {"content-type": "application/json", "content-length": str(len(body))} | dict(headers or {})
-        self._transport.write(_head(status, told) + body)
-        if logged:
-            self._end("finished")
-        else:
-            self._received = None
-
-    def stream(self, event: Callable[[int], bytes], length: int, pace: float, how: Behaviour) -> None:
-        """Answer with a stream of so many events, one at each beat; each is made when it is due."""
-        told = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
-        self._transport.write(_head(200, told | dict(how.headers)))
-        assert self._received is not None
-        self._event, self._length, self._begun = event, length, self._received.at + how.delay
-        self._pace, self._how = pace, how
-        self._write_due()
-
-    def _write_due(self) -> None:
-        assert self._received is not None
-        begun, pace = self._begun, self._pace
-        last, written = self._length, self._received.events
-        due = last if pace <= 0 else min(last, int((self._loop.time() - begun) / pace + 1e-6))
-        data = b"".join([self._event(n) for n in range(written + 1, due + 1)])
-        self._received.events = due
-        if self._how.split is None:
-            self._write_chunk(data)
-            self._go_on()
-        else:
-            self._dribble(data)
-
-    def _go_on(self) -> None:
-        assert self._received is not None
-        if self._received.events == self._length:
-            self._finish()
-        else:
-            due = self._begun + (self._received.events + 1) * self._pace
-            self._timer = self._loop.call_at(due, self._write_due)
-
-    def _dribble(self, data: bytes) -> None:
-        width = self._how.split or 1
-        self._write_chunk(data[:width])
-        if len(data) > width:
-            self._timer = self._loop.call_soon(self._dribble, data[width:])
-        else:
-            self._go_on()
-
-    def _write_chunk(self, data: bytes) -> None:
-        if data:
-            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def _finish(self) -> None:
-        self._timer = None
-        if self._how.broken_off == "hung":
-            return
-        if self._how.broken_off == "dropped":
-            self._end("finished")
-            self._transport.close()
-            return
-        self._transport.write(b"0\r\n\r\n")
-        self._end("finished")
-
-
-def _head(status: int, headers: Mapping[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join((*lines, "", "")).encode("latin-1")
 
 
 def _error(message: str, code: str) -> bytes:
