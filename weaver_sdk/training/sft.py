@@ -19,46 +19,55 @@ from weaver_sdk.training.tasks import Extremes, OneStep, Products, SumsOfProduct
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run. Rates are peak rates; `decay` is the share of steps at the end
-    over which they fall to zero in a straight line (after `warm_up` steps and a plateau)."""
+    """Everything that decides a training run.
+
+    Rates are peak rates: reached after `warm_up` steps, held up to step `plateau`, then falling to zero as
+    1 - sqrt(share of the remaining steps done) (Hägele et al. 2024).
+    """
 
     mode: str = "parallel"
-    steps: int = 15000
+    steps: int = 14500
+    plateau: int = 8000
     batch_tokens: int = 1536
     matrix_rate: float = 0.01
     vector_rate: float = 0.003
     weight_decay: float = 0.01
     warm_up: int = 100
-    decay: float = 0.4
     seed: int = 1
     shape: Shape = field(default_factory=Shape)
 
     def rate(self, step: int) -> float:
         """The factor on the peak rates at `step`."""
-        plateau_end = self.steps * (1 - self.decay)
-        falling = (self.steps - step) / (self.steps - plateau_end)
-        return max(0.0, min(1.0, (step + 1) / self.warm_up, falling))
+        fallen = max(0, step - self.plateau) / (self.steps - self.plateau)
+        return min((step + 1) / self.warm_up, 1 - fallen**0.5)
 
     def lessons(self) -> list[Lesson]:
-        """One step at a time first: the digits are learned on short sequences, then the whole range."""
+        """First single steps, on short sequences; then a range wider than the model can hold, for the form
+        and for copying far; then, while the rates fall, the range that it is to be right on."""
         return [
+            Lesson(1250, ((OneStep(longer=2, plain=5), 0.8), (_sums(2, longer=2), 0.2))),
+            Lesson(3750, ((_WIDE_STEPS, 0.5), (_sums(3), 0.25), (_WIDE_PRODUCTS, 0.15), (_extremes(3), 0.1))),
             Lesson(
-                self.steps // 12, ((OneStep(longer=2), 0.8), (SumsOfProducts(max_terms=2, longer=2), 0.2))
-            ),
-            Lesson(
-                self.steps // 4,
-                (
-                    (OneStep(), 0.5),
-                    (SumsOfProducts(max_terms=3), 0.25),
-                    (Products(), 0.15),
-                    (Extremes(max_terms=3), 0.1),
-                ),
+                self.plateau,
+                ((_WIDE_STEPS, 0.15), (_sums(6), 0.45), (_WIDE_PRODUCTS, 0.2), (_extremes(6), 0.2)),
             ),
             Lesson(
                 self.steps,
-                ((OneStep(), 0.15), (SumsOfProducts(), 0.45), (Products(), 0.2), (Extremes(), 0.2)),
+                ((OneStep(), 0.2), (SumsOfProducts(), 0.4), (Products(), 0.2), (Extremes(), 0.2)),
             ),
         ]
+
+
+_WIDE_STEPS = OneStep(longer=3, plain=5)
+_WIDE_PRODUCTS = Products(below=1_000_000)
+
+
+def _sums(terms: int, longer: int = 3) -> SumsOfProducts:
+    return SumsOfProducts(max_terms=terms, longer=longer)
+
+
+def _extremes(terms: int) -> Extremes:
+    return Extremes(max_terms=terms, longer=3)
 
 
 def edge_losses(model: Llama, batch: Batch) -> Tensor:

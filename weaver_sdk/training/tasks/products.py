@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from weaver_sdk.training.tasks.problem import COMPUTE, Problem, with_digits, worded
 from weaver_sdk.training.tasks.sums import running_total
 from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
-from weaver_sdk.training.tasks.working import LIMIT, longer_first, product, row
+from weaver_sdk.training.tasks.working import longer_first, product, row
 
 
 @dataclass(frozen=True)
 class Products:
-    """`a*b*c` or `a*b*c*d`, factors of at most `digits` digits, the whole below a million."""
+    """`a*b*c` or `a*b*c*d`, factors of at most `digits` digits, the whole product under `below`."""
 
     min_factors: int = 3
     max_factors: int = 4
     digits: int = 2
+    below: int = 100_000
     name: str = "products"
 
     def sample(self, rng: random.Random) -> Problem:
@@ -27,13 +28,13 @@ class Products:
             whole = 1
             for number in numbers:
                 whole *= number
-            if 100 <= whole < LIMIT:
+            if 100 <= whole < self.below:
                 break
         return product_of(rng, numbers, self.name)
 
 
 def product_of(rng: random.Random, numbers: list[int], task: str) -> Problem:
-    """The product of three or four numbers above zero, below `LIMIT`, worked out."""
+    """The product of three or four numbers above zero, worked out; ValueError from a million on."""
     if len(numbers) not in (3, 4):
         raise ValueError(f"three or four factors, not {len(numbers)}")
     a, b, *rest = numbers
