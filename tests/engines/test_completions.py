@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -114,7 +116,10 @@ async def test_cancelled_tasks_free_their_slots_and_their_places_in_the_queue(
     assert (await complete(backend, asked("Go.", tokens=2))).end[0] == "length"
 
 
-async def test_an_engine_that_dies_is_an_error_and_no_end() -> None:
+async def test_an_engine_that_dies_is_an_error_and_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # its log is kept
     with LlamaServer(slots=1) as server:
         backend = LlamaBackend(server.url, model="m", slots=1, retries=0)
         chunks = backend.stream(asked("Compute 2*3", tokens=3000, grammar='root ::= ("ab" | "cd")+'))

@@ -133,7 +133,9 @@ async def test_a_start_that_takes_too_long(workplace: Path) -> None:
     assert server.pid is None
 
 
-def test_an_engine_that_crashes_keeps_its_log(workplace: Path) -> None:
+def test_an_engine_that_crashes_keeps_its_log_and_says_where(
+    workplace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with LlamaServer() as server:
         assert server._engine is not None
         process, log = server._engine.process, server.log_path
@@ -141,6 +143,7 @@ def test_an_engine_that_crashes_keeps_its_log(workplace: Path) -> None:
         process.wait()
     assert log is not None
     assert log.exists()
+    assert str(log) in caplog.text
     assert not is_alive(process.pid)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import importlib.util
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from urllib.parse import urlsplit
 
 from weaver_sdk.engines.models import PackagedModel, default_model
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
+
+_log = logging.getLogger("weaver_sdk")
 
 _CHILD = Path(__file__).with_name("llama_child.py")
 _LOG_LINES = 12
@@ -136,10 +139,11 @@ class LlamaServer:
         engine, self._engine, self._url = self._engine, None, ""
         if engine is None:
             return
-        crashed = engine.process.poll() is not None
+        crashed = engine.process.poll()
         _end(engine.process)
-        if crashed:  # nobody asked it to end, so its log may be wanted
+        if crashed is not None:  # nobody asked it to end, so its log may be wanted
             shutil.rmtree(engine.directory / "slots", ignore_errors=True)
+            _log.warning("the engine had ended by itself, with exit status %d: see %s", crashed, engine.log)
         else:
             shutil.rmtree(engine.directory, ignore_errors=True)
 
