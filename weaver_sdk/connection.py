@@ -199,7 +199,13 @@ class ConnectionPlan:
         if isinstance(engine, LlamaServer):
             from weaver_sdk.backends.llama import LlamaBackend
 
-            return LlamaBackend(engine.url, model=engine.model_name, slots=engine.slots)
+            return LlamaBackend(
+                engine.url,
+                model=engine.model_name,
+                slots=engine.slots,
+                retries=self.retries,
+                timeouts=self._timeouts(),
+            )
         return CompletionsBackend(engine.model_name, engine.base_url, **self._habits())
 
     def _server_backend(self) -> CompletionsBackend:
@@ -217,8 +223,14 @@ class ConnectionPlan:
         )
 
     def _habits(self) -> dict[str, Any]:
-        timeouts = self.timeout if isinstance(self.timeout, Timeouts) else Timeouts(idle=self.timeout)
-        return {"retries": self.retries, "timeouts": timeouts, "max_concurrency": self.max_concurrency}
+        return {
+            "retries": self.retries,
+            "timeouts": self._timeouts(),
+            "max_concurrency": self.max_concurrency,
+        }
+
+    def _timeouts(self) -> Timeouts:
+        return self.timeout if isinstance(self.timeout, Timeouts) else Timeouts(idle=self.timeout)
 
     async def _render(self, backend: Backend) -> RenderPrompt:
         """Choose how a question becomes a prompt; "auto" asks the server first, then the model's name."""

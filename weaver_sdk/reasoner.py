@@ -129,7 +129,7 @@ class ParallelReasoner:
 
         packaged = default_model() if model is None else None
         return cls(
-            engine=LlamaServer(packaged.path if packaged else model, slots=max_concurrency),
+            engine=LlamaServer(packaged or model, slots=max_concurrency),
             strategy=packaged.strategy if packaged else None,
             sampling=sampling or Sampling(temperature=0.0),
             budget=budget,

@@ -160,6 +160,7 @@ async def test_markup_in_the_answer_is_text() -> None:
     result = await play(answer)
     assert result.text == written
     assert result.telemetry.threads == 0
+    assert result.repairs == []
 
 
 async def test_an_error_on_the_main_line_is_raised_with_what_was_done() -> None:

@@ -97,9 +97,9 @@ class Run:
             rules = main_rules(dialect) if may_fork else plain_rules()
             end, reader = await self._piece(line, "", rules, lead)
             lead = ""
-            self._answering = self._answering or THINK_END in reader.passed
-            if self._plan.mode == "parallel":
+            if self._plan.mode == "parallel" and not self._answering:
                 note_strays(self._recorder, reader.passed, may_fork=may_fork)
+            self._answering = self._answering or THINK_END in reader.passed
             if end.by in ("tokens", "seconds"):
                 return await self._lead_to_answer()
             if end.by == "length":
@@ -264,7 +264,9 @@ class Run:
             stop=tuple(rules.stops),
             max_tokens=allowance,
             sampling=plan.sampling,
-            grammar=plan.grammar_for(phase) if plan.grammar_for else None,
+            grammar=plan.grammar_for(phase)
+            if plan.grammar_for and not lead
+            else None,  # behind a lead none fits
             routing_key=plan.run_id,
             shared=shared,
             where=_where(plan.run_id, line),
