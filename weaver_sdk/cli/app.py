@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -44,7 +45,7 @@ def options(
 def run() -> None:
     """Run the command that the arguments name."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             # a character that the terminal's encoding lacks is shown as "?", and no error
             stream.reconfigure(errors="replace")
     app()

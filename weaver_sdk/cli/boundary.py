@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
 
 import typer
@@ -21,12 +21,19 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
-def run_command(work: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run the work of a command and leave with the exit code that it returns."""
+def run_command(work: Coroutine[Any, Any, int], *, warn: bool = True) -> NoReturn:
+    """Run the work of a command and leave with the exit code that it returns.
+
+    Args:
+        warn: say on stderr what the package warns of.
+    """
+    import asyncio
+
     from weaver_sdk.errors import BudgetError, ConfigurationError, WeaverError
 
     try:
-        code = asyncio.run(work)
+        with _warnings() if warn else nullcontext():
+            code = asyncio.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except (ConfigurationError, BudgetError) as error:
@@ -34,3 +41,20 @@ def run_command(work: Coroutine[Any, Any, int]) -> NoReturn:
     except WeaverError as error:
         fail(str(error))
     raise typer.Exit(code)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    import logging
+
+    class ToStderr(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            typer.secho(f"weaver: {record.getMessage()}", fg=typer.colors.YELLOW, err=True)
+
+    handler = ToStderr(logging.WARNING)
+    logger = logging.getLogger("weaver_sdk")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

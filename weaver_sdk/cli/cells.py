@@ -86,12 +86,12 @@ def _wrap_line(line: str, width: int) -> Iterator[str]:
     while True:
         head = _head(line, width)
         if len(head) == len(line):
-            yield line if cell_len(line) <= width else cut(line, width)
+            yield cut(line, width)
             return
         space = head.rfind(" ") if line[len(head)] != " " else len(head)
         # a break far to the left wastes the line: then the word is cut instead
-        end = space if space > len(head) // 3 else len(head)
-        yield line[:end].rstrip()
+        end = space if space * 4 > len(head) else len(head)
+        yield cut(line[:end].rstrip(), width)
         line = line[end:].lstrip()
 
 

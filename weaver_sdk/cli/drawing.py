@@ -62,15 +62,23 @@ def cut_line(line: Iterable[Segment], width: int) -> Line:
 
 
 def spread(left: Iterable[Segment], right: Iterable[Segment], width: int) -> Line:
-    """Return one line with a left and a right end; the right end goes first where the width is too small."""
+    """Return one line with a left and a right end; without the right end where both do not fit."""
     left, right = list(left), list(right)
     free = width - line_width(left) - line_width(right)
-    if free >= 2 or not left:
-        return cut_line([*left, Segment(" " * max(0, free)), *right], width)
-    kept = line_width(left)
-    if (room := width - kept - 2) >= 8:  # less than that of the right end says nothing
-        return cut_line([*left, Segment("  "), *cut_line(right, room)], width)
-    return cut_line(left, width)
+    if free < 2:
+        return cut_line(left, width)
+    return [*left, Segment(" " * free), *right]
+
+
+def fitting(parts: Iterable[str], room: int) -> str:
+    """Return as many parts as fit, with dots between them; a number is left out, never cut."""
+    text = ""
+    for part in parts:
+        longer = f"{text} · {part}" if text else part
+        if cell_len(longer) > room:
+            break
+        text = longer
+    return text
 
 
 def beside(blocks: list[list[Line]], widths: list[int], gap: int = 1) -> list[Line]:

@@ -19,7 +19,7 @@ forall ∀ exists ∃ neg ¬ land ∧ lor ∨ therefore ∴ because ∵ angle �
 lfloor ⌊ rfloor ⌋ lceil ⌈ rceil ⌉ langle ⟨ rangle ⟩
 """
 _PAIRS = (_GREEK + _SIGNS).split()
-_COMMANDS = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
+_COMMANDS: dict[str, str] = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
 _NAMES = {
     "sin",
     "cos",
@@ -99,7 +99,7 @@ def _undollared(match: re.Match[str]) -> str:
 
 
 def _symbol(match: re.Match[str]) -> str:
-    name = match[1]
+    name: str = match[1]
     return _COMMANDS.get(name, name if name in _NAMES else match[0])
 
 

@@ -15,7 +15,7 @@ from rich.segment import ControlType, Segment
 
 from weaver_sdk.cli.drawing import Drawing, Line, line_width
 
-_ASCII = str.maketrans("▌◆◇▸○●✓✗█▏▎▍▌▋▊▉·…›×−┃│─", "|*-> *+x#.::::##-~>x-||-")
+_ASCII = str.maketrans("▌◆◇▸›○●✓✗↻█▏▎▍▋▊▉░│·…×−→", "|*o>>o*+x@#:::###.|-~x->")
 
 
 class Screen:

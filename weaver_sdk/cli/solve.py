@@ -85,7 +85,7 @@ def solve(
         question = Question(problem=text, mode="sequential" if mode == "sequential" else "parallel")
         return await _solve(given, sampling, budget, question, trace, json, plain, quiet)
 
-    run_command(work())
+    run_command(work(), warn=not quiet)
 
 
 def _problem(given: str | None) -> str:

@@ -23,9 +23,13 @@ def draw_timeline(timeline: Timeline, width: int) -> Drawing:
     `░` is the time until the first token, `█` the time of writing.
     """
     total = max([timeline.seconds, *(span.ended for span in timeline.spans()), 1e-9])
-    names = [one_line(readable(lane.outline)) for block in timeline.blocks for lane in block.threads]
+    names = [
+        one_line(readable(lane.outline)) + _why(lane.span)
+        for block in timeline.blocks
+        for lane in block.threads
+    ]
     numbers = _NUMBERS if width >= 56 else 0
-    name = min(max([9, *(cell_len(text) + 5 for text in names)]), max(9, (width - numbers) * 2 // 5))
+    name = min(max([9, *(cell_len(text) + 6 for text in names)]), max(9, (width - numbers) * 2 // 5))
     room = max(1, width - name - numbers - 1)
     lines: list[Line] = [_axis(total, name, room)]
     lines.append(_row("main line", BOLD, list(timeline.main), _MAIN, total, name, room, bool(numbers)))
@@ -57,11 +61,8 @@ def _block(block: BlockLanes, total: float, name: int, room: int, numbers: bool)
         colour = PALETTE[(lane.thread - 1) % len(PALETTE)]
         outline = one_line(readable(lane.outline))
         spans = [lane.span] if lane.span is not None else []
-        row = _row(f"  {one_line(lane.label)} {outline}", None, spans, colour, total, name, room, numbers)
-        why = _why(lane.span)
-        if why:
-            row.append(Segment(f"  {why}", STATE_STYLE["cut"]))
-        lines.append(row)
+        text = f" {_mark(lane.span)} {one_line(lane.label)} {outline}{_why(lane.span)}"
+        lines.append(_row(text, None, spans, colour, total, name, room, numbers))
     return lines
 
 
@@ -97,11 +98,17 @@ def _bars(spans: list[Span], total: float, room: int) -> str:
     return "".join(cells[:room])
 
 
+def _mark(span: Span | None) -> str:
+    if span is None:
+        return MARK["waiting"]
+    if span.outcome in ("length", "error", "timeout", "cancelled", None):
+        return MARK["cut"]
+    return MARK["repaired" if span.repairs or span.outcome != "done" else "done"]
+
+
 def _why(span: Span | None) -> str:
     if span is None:
-        return "never started"
+        return " (never started)"
     if span.outcome is None:
-        return f"{MARK['cut']} not ended"
-    if span.outcome == "done":
-        return ""
-    return f"{MARK['cut']} {WHY[span.outcome]}"
+        return " (not ended)"
+    return "" if span.outcome == "done" else f" ({WHY[span.outcome]})"

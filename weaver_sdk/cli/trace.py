@@ -58,7 +58,7 @@ def _show(file: Path, html: Path | None, perfetto: Path | None, plain: bool) -> 
     notes = _notes(file, read)
     err = error_console(plain)
     for note in notes:
-        err.print(note, style="yellow", markup=False)
+        err.print(note, style="yellow", markup=False, soft_wrap=True)
     if html is not None:
         from weaver_sdk.telemetry.timeline_html import timeline_page
 

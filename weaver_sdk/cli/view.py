@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from weaver_sdk.cli.cells import cut, cut_head, last_lines, one_line, safe
-from weaver_sdk.cli.drawing import Drawing, Line, beside, cut_line, spread
+from weaver_sdk.cli.drawing import Drawing, Line, beside, cut_line, fitting, line_width, spread
 from weaver_sdk.cli.lanes import Block, Board, Lane, LaneState, Passage
 from weaver_sdk.cli.maths import readable
 from weaver_sdk.result import Outcome
@@ -79,6 +79,8 @@ def fold(board: Board, block: Block, width: int) -> Drawing:
     bar = 0 if width < 60 else min(40, (width - right) // 3)
     text = max(0, width - right - label - 6 - (bar + 2 if bar else 0))
     text = min(text, max(map(cell_len, told), default=0))
+    if bar:
+        bar = min(60, width - right - label - 8 - text)  # what the outlines leave over
     for place, lane in enumerate(lanes):
         colour = PALETTE[place % len(PALETTE)]
         line = [
@@ -101,7 +103,10 @@ def _block_title(block: Block, lanes: list[Lane], width: int, now: float) -> Lin
     left = [Segment("◆ ", PALETTE[0]), Segment(f"fork {block.fork}", BOLD)]
     left.append(Segment(f" · {count_text(len(outer), 'thread')}", DIM))
     elapsed = max(0.0, (now if block.joined is None else block.joined) - block.opened)
-    return spread(left, [Segment(f"{seconds_text(elapsed)} · {count_text(tokens, 'token')}", DIM)], width)
+    room = width - line_width(left) - 2
+    return spread(
+        left, [Segment(fitting([seconds_text(elapsed), count_text(tokens, "token")], room), DIM)], width
+    )
 
 
 def _grid(lanes: list[Lane], width: int, height: int, now: float) -> list[Line]:
@@ -161,11 +166,8 @@ def _doing(lane: Lane, now: float, room: int) -> Line:
         return line
     rate = lane.rate(now)
     numbers = [f"{lane.tokens:,} tok", f"{rate:.0f} tok/s" if rate else "", seconds_text(lane.seconds(now))]
-    left = room - len(word)
-    for number in filter(None, numbers):
-        if (left := left - len(number) - 3) < 0:
-            break  # a number that is cut would be a wrong number
-        line.append(Segment(f" · {number}", DIM))
+    if told := fitting(filter(None, numbers), room - len(word) - 3):
+        line.append(Segment(f" · {told}", DIM))
     return line
 
 
@@ -193,9 +195,8 @@ def _status(board: Board, width: int, now: float) -> Line:
             parts.append(f"{board.tokens / (now - board.first):.0f} tok/s")
     if board.notes:
         parts.append(one_line(board.notes[-1]))
-    return spread(
-        [Segment("▸ ", PALETTE[0]), Segment(" · ".join(parts), DIM)], [Segment("Ctrl-C stops", DIM)], width
-    )
+    told = fitting(parts, width - 2) or cut(parts[0], width - 2)
+    return spread([Segment("▸ ", PALETTE[0]), Segment(told, DIM)], [Segment("Ctrl-C stops", DIM)], width)
 
 
 def _name(lane: Lane, block: Block) -> str:

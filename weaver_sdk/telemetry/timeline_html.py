@@ -7,9 +7,11 @@ policy forbids all but its own style and script.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 
+from weaver_sdk.result import Outcome
 from weaver_sdk.telemetry.report import count_text, repairs, rows, seconds_text, timing_line
 from weaver_sdk.telemetry.timeline import BlockLanes, Span, ThreadLane, Timeline, ticks, time_text
 
@@ -47,13 +49,13 @@ def _run(place: int, timeline: Timeline) -> str:
         parts.append(f'<p class="cost">{escape(timing_line(result.telemetry))}</p>')
     parts += ["<h2>Lanes over time</h2>", '<div class="picture">', *_picture(place, timeline), "</div>"]
     if result is not None:
-        parts += ["<h2>Measures</h2>", '<div class="scroll"><table>']
+        parts += ["<h2>Measures</h2>", '<table class="small">']
         parts += [
             f'<tr><td>{escape(row.name)}</td><td class="num">{escape(row.value)}</td>'
             f'<td class="soft">{escape(row.meaning)}</td></tr>'
             for row in rows(result)
         ]
-        parts.append("</table></div>")
+        parts.append("</table>")
     if timeline.blocks:
         parts += ["<h2>Threads</h2>", *_threads(timeline)]
     told = repairs(result) if result is not None else list(timeline.repairs)
@@ -73,7 +75,9 @@ def _picture(place: int, timeline: Timeline) -> Iterator[str]:
     yield '<div class="row head"><div class="name soft">time</div>'
     yield f'<div class="track axis">{labels}</div></div>'
     bars = [
-        _bar(f"r{place}m{n}", f"segment {n}", span, total, "var(--main)")
+        _bar(
+            f"r{place}m{n}", f"segment {n}", replace(span, outcome=_main_outcome(span)), total, "var(--main)"
+        )
         for n, span in enumerate(timeline.main, 1)
     ]
     yield '<div class="row"><div class="name"><b>main line</b></div>'
@@ -126,9 +130,11 @@ def _bar(name: str, title: str, span: Span, total: float, hue: str) -> str:
 
 
 def _threads(timeline: Timeline) -> Iterator[str]:
-    yield '<div class="scroll"><table><tr><th>fork</th><th>thread</th><th class="wide">outline</th>'
+    yield '<div class="scroll"><table><tr><th class="num">fork</th><th class="num">thread</th>'
+    yield '<th class="wide">outline</th>'
     yield '<th class="num">tokens</th><th class="num">seconds</th>'
-    yield '<th class="num hide-narrow">first token</th><th class="num hide-narrow">tok/s</th><th>ended</th></tr>'
+    yield '<th class="num hide-narrow">first token</th><th class="num hide-narrow">tok/s</th>'
+    yield "<th>ended</th></tr>"
     for block in timeline.blocks:
         for lane in block.threads:
             yield _thread_row(block, lane)
@@ -152,8 +158,12 @@ def _thread_row(block: BlockLanes, lane: ThreadLane) -> str:
         f'<p class="text">{escape(span.text)}</p></details>{mended}{error}</td>'
         f'<td class="num">{span.tokens:,}</td><td class="num">{span.seconds:.2f}</td>'
         f'<td class="num hide-narrow">{first}</td><td class="num hide-narrow">{rate}</td>'
-        f'<td class="{mood}">{_outcome(span)}</td></tr>'
+        f'<td class="word {mood}">{_outcome(span)}</td></tr>'
     )
+
+
+def _main_outcome(span: Span) -> Outcome | None:
+    return "done" if span.outcome == "eos" else span.outcome  # how a main line ends, when all is well
 
 
 def _outcome(span: Span) -> str:

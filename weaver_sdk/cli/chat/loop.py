@@ -136,7 +136,7 @@ class _Room:
             except Leave:
                 return 0
             except WeaverError as error:
-                self.screen.print(Text(safe(str(error)), style="red"))
+                self.screen.console.print(Text(safe(str(error)), style="red"), soft_wrap=True)
 
     def greet(self) -> None:
         """Say where we are."""

@@ -52,7 +52,7 @@ def terminal_prompt(status: Callable[[], str], *, colour: bool) -> Prompt:
     from prompt_toolkit.output import ColorDepth
 
     class Commands(Completer):
-        def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
+        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
             typed = document.text_before_cursor
             if not typed.startswith("/") or " " in typed:
                 return

@@ -59,7 +59,7 @@ async def take_turn(
         watched = await watch(reasoner, runs, picture, record)
     for ended in watched:
         if ended.error is not None:
-            screen.console.print(Text(safe(str(ended.error)), style="red"))
+            screen.console.print(Text(safe(str(ended.error)), style="red"), soft_wrap=True)
     # the parallel run comes first: where both have an answer, it is the one that counts
     best = next((one.result for one in watched if one.error is None and one.result is not None), None)
     if best is None or not best.text:

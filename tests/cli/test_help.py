@@ -1,0 +1,47 @@
+"""The pages of help: quick, because nothing heavy is loaded for them."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from typer.testing import Result
+
+from weaver_sdk import __version__
+
+HEAVY = (
+    "rich",
+    "pydantic",
+    "httpx2",
+    "openai",
+    "prompt_toolkit",
+    "asyncio",
+    "tenacity",
+    "weaver_sdk.reasoner",
+)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = f"""
+import sys
+sys.argv = ["weaver", "--help"]
+from weaver_sdk.cli import main
+try:
+    main()
+except SystemExit:
+    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "solve" in done.stdout
+
+
+@pytest.mark.parametrize("command", [(), ("solve",), ("chat",), ("trace",), ("trace", "show")])
+def test_every_command_has_a_page(weaver: Callable[..., Result], command: tuple[str, ...]) -> None:
+    done = weaver(*command, "--help")
+    assert done.exit_code == 0
+    assert "Usage:" in done.stdout
+
+
+def test_the_version(weaver: Callable[..., Result]) -> None:
+    assert weaver("--version").stdout == f"weaver {__version__}\n"

@@ -1,0 +1,102 @@
+"""What a lane says for each sequence of events."""
+
+import pytest
+
+from tests.cli.tape import Tape, a_result, two_threads
+from weaver_sdk.cli.lanes import Folded, Passage
+from weaver_sdk.result import Outcome, RepairKind
+
+
+def test_a_thread_waits_runs_and_is_done() -> None:
+    tape = Tape().start().fork("a")
+    lane = tape.board().blocks[1].lanes[0]
+    assert lane.state == "waiting"
+    lane = tape.send(1).board().blocks[1].lanes[0]
+    assert lane.state == "running"
+    lane = tape.writes(1, " x").ends(1, tokens=7).board().blocks[1].lanes[0]
+    assert (lane.state, lane.tokens, lane.text) == ("done", 7, " x")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        ("done", "done"),
+        ("eos", "repaired"),
+        ("empty", "repaired"),
+        ("length", "cut"),
+        ("error", "cut"),
+        ("timeout", "cut"),
+        ("cancelled", "cut"),
+    ],
+)
+def test_the_outcome_decides_the_state(outcome: Outcome, state: str) -> None:
+    tape = Tape().start().fork("a").send(1).writes(1, "x").ends(1, outcome)
+    assert tape.board().blocks[1].lanes[0].state == state
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [("thread_opened_block", "repaired"), ("thread_wrote_answer", "done")]
+)
+def test_a_mended_thread_says_so(kind: RepairKind, state: str) -> None:
+    tape = Tape().start().fork("a").send(1).writes(1, "x").mends(kind, "closed", thread=1).ends(1)
+    assert tape.board().blocks[1].lanes[0].state == state
+
+
+def test_tokens_are_counted_in_pieces_and_then_as_the_runtime_says() -> None:
+    tape = Tape().start().says("a").fork("a").send(1).writes(1, "x").writes(1, "y")
+    assert tape.board().tokens == 3
+    assert tape.ends(1, tokens=20).board().tokens == 21
+    assert tape.finish().board().tokens == 100
+
+
+def test_the_rate_is_tokens_since_the_first_one() -> None:
+    tape = Tape().start().fork("a").send(1).writes(1, "x", after=5.0).writes(1, "y", after=1.0)
+    lane = tape.board().blocks[1].lanes[0]
+    assert lane.rate(now=6.0) == pytest.approx(2.0)
+    assert lane.seconds(now=6.0) == pytest.approx(6.0)
+
+
+def test_what_is_over_is_settled_in_order() -> None:
+    tape = two_threads().ends(2, tokens=9).joins().says("\n</Parallel>\nThe sum is 5158.\n").finish()
+    assert tape.board().settled == [
+        Passage("We add the two products.\n"),
+        Folded(1),
+        Passage("The sum is 5158.\n"),
+    ]
+
+
+def test_the_lanes_of_a_nested_block_stand_behind_the_thread_that_opened_it() -> None:
+    tape = Tape().start().fork("a", "b").send(1, 2)
+    tape.fork("inner", fork=2, parent=(1, 1)).send(1, fork=2)
+    board = tape.board()
+    outlines = [lane.outline for lane in board.lanes_of(board.blocks[1])]
+    assert outlines == ["a", "inner", "b"]
+    board = tape.ends(1, fork=2).joins(2, parent=(1, 1)).board()
+    assert board.settled == []  # it folds with the block around it
+
+
+def test_a_run_that_is_left_settles_what_there_is() -> None:
+    board = two_threads().board()
+    board.finish(None)
+    assert board.blocks[1].lanes[1].state == "cut"
+    assert board.settled[-1] == Folded(1)
+    assert not board.open_blocks
+
+
+def test_a_result_after_an_early_leave_is_kept() -> None:
+    board = two_threads().board()
+    board.finish(a_result(finish="cancelled"))
+    assert board.result is not None
+    assert board.tokens == 100
+
+
+def test_a_retry_is_told() -> None:
+    board = Tape().start().fork("a").send(1).retries("429 too many", fork=1, thread=1).board()
+    assert board.blocks[1].lanes[0].retrying
+    assert board.notes == ["429 too many; attempt 2 in 0.5 s"]
+
+
+def test_events_of_threads_that_do_not_exist_are_passed_over() -> None:
+    Tape().start().writes(3, "x").fork("a").writes(3, "x").ends(9).mends(
+        "thread_empty", "x", thread=5
+    ).board()

@@ -1,0 +1,153 @@
+"""`weaver solve`: what goes where, and the exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from tests.cli.conftest import SUM
+from weaver_sdk.cli import server as server_choice
+from weaver_sdk.events import load_event
+from weaver_sdk.testing import Script, spawned_server
+
+Weaver = Callable[..., Result]
+
+
+def test_the_answer_alone_goes_to_stdout(weaver: Weaver, base_url: str) -> None:
+    done = weaver("solve", SUM.problem, "--base-url", base_url)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == "5158\n"
+    assert "◆ fork 1 · 2 threads" in done.stderr
+    assert "4042 + 1116 = 5158" in done.stderr
+    assert "self-parallelism" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_json_is_one_line_on_stdout(weaver: Weaver, base_url: str) -> None:
+    done = weaver("solve", SUM.problem, "--base-url", base_url, "--json")
+    result = json.loads(done.stdout)
+    assert (result["answer"], result["telemetry"]["threads"]) == ("5158", 2)
+
+
+def test_quiet_is_quiet(weaver: Weaver, base_url: str) -> None:
+    done = weaver("solve", SUM.problem, "--base-url", base_url, "--quiet")
+    assert (done.stdout, done.stderr) == ("5158\n", "")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+def test_the_problem_may_come_from_standard_input(
+    weaver: Weaver, base_url: str, arguments: tuple[str, ...]
+) -> None:
+    done = weaver("solve", *arguments, "--base-url", base_url, "-q", input=SUM.problem + "\n")
+    assert done.stdout == "5158\n"
+
+
+def test_sequential_mode_opens_no_block(weaver: Weaver, base_url: str) -> None:
+    done = weaver("solve", SUM.problem, "--base-url", base_url, "--mode", "sequential", "--json")
+    result = json.loads(done.stdout)
+    assert (result["answer"], result["telemetry"]["forks"]) == ("5158", 0)
+
+
+def test_the_trace_holds_every_event(weaver: Weaver, base_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "trace.jsonl"
+    weaver("solve", SUM.problem, "--base-url", base_url, "--trace", str(file))
+    events = [load_event(line) for line in file.read_text().splitlines()]
+    assert events[0].kind == "run_started"
+    assert events[-1].kind == "run_finished"
+
+
+def test_a_budget_reaches_the_run(weaver: Weaver, base_url: str) -> None:
+    done = weaver("solve", SUM.problem, "--base-url", base_url, "--max-depth", "0", "--json")
+    assert json.loads(done.stdout)["telemetry"]["forks"] == 0
+
+
+def test_no_answer_is_a_failure(weaver: Weaver, base_url: str) -> None:
+    done = weaver("solve", "Say nothing", "--base-url", base_url)
+    assert done.exit_code == 1
+    assert "without an answer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("solve", "x", "--base-url", "http://127.0.0.1:9/v1"), 1, "is the server running"),
+        (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--total-tokens", "-5"), 2, "more than 0"),
+        (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--dialect", "klingon"), 2, "unknown dialect"),
+        (("solve", "x", "--mode", "sideways"), 2, "parallel or sequential"),
+        (("solve", "x", "--local", "--base-url", "http://h/v1"), 2, "leave --base-url"),
+        (("solve", "x", "--local", "--model", "no-such-file.gguf"), 2, "there is no file"),
+        (("solve", "x", "--model", "gpt-5"), 2, "--base-url"),
+        (("solve", "  "), 2, "empty"),
+        (("solve", "x", "--no-such-option"), 2, "no-such-option"),
+        (
+            ("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--trace", "/no/such/folder/t"),
+            2,
+            "cannot write",
+        ),
+    ],
+)
+def test_bad_use_is_told_in_one_line(
+    weaver: Weaver, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    done = weaver(*arguments)
+    assert done.exit_code == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_without_server_and_engine_it_says_what_to_do(
+    weaver: Weaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_choice, "find_spec", lambda name: None)
+    done = weaver("solve", "x")
+    assert done.exit_code == 2
+    assert "weaver-sdk[local]" in done.stderr
+
+
+def test_the_settings_file_names_the_server(weaver: Weaver, base_url: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'base_url = "{base_url}"\nmodel = "scripted"\n')
+    assert weaver("solve", SUM.problem, "-q").stdout == "5158\n"
+
+
+@pytest.mark.parametrize("text", ["base_url = 3\n", "nonsense = 1\n", "not toml"])
+def test_a_bad_settings_file_is_told(weaver: Weaver, tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    done = weaver("solve", "x")
+    assert done.exit_code == 2
+    assert "config.toml" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_ctrl_c_keeps_the_text_and_leaves_no_request(arguments: list[str], tmp_path: Path) -> None:
+    with spawned_server(Script((SUM,)), pace=0.03) as server:
+        command = [sys.executable, "-c", "from weaver_sdk.cli import main; main()", "solve", SUM.problem]
+        environment = os.environ | {"WEAVER_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(
+            [*command, "--base-url", server.base_url, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "Two products." in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate()
+        assert process.returncode == 130
+        assert "Traceback" not in stderr
+        assert "stopped" in stderr
+        text = json.loads(stdout)["text"] if arguments else stdout
+        assert "Two products." in text
+        assert "\\boxed" not in text
+        counts = server.counts()
+        assert counts["started"] == counts["finished"] + counts["aborted"]

@@ -1,0 +1,65 @@
+"""What a run cost, in words."""
+
+import pytest
+
+from tests.cli.tape import a_result
+from weaver_sdk.result import Repair
+from weaver_sdk.telemetry.report import count_text, rows, seconds_text, text_report, timing_line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.00 s"),
+        (0.416, "0.42 s"),
+        (9.994, "9.99 s"),
+        (9.996, "10.0 s"),
+        (99.94, "99.9 s"),
+        (99.96, "1 min 40 s"),
+        (125.4, "2 min 05 s"),
+    ],
+)
+def test_seconds_as_people_read_them(seconds: float, text: str) -> None:
+    assert seconds_text(seconds) == text
+
+
+def test_counts_have_their_noun() -> None:
+    assert [count_text(n, "token") for n in (0, 1, 1204)] == ["0 tokens", "1 token", "1,204 tokens"]
+
+
+def test_the_line_of_a_run_that_forked() -> None:
+    assert timing_line(a_result(cached=450).telemetry) == (
+        "2.50 s wall · 2.25 s critical path · 100 tokens, 60 critical · self-parallelism 1.67 · "
+        "75% of the input from the cache"
+    )
+
+
+def test_the_line_of_a_run_that_did_not_fork() -> None:
+    assert timing_line(a_result(forks=0).telemetry) == "2.50 s wall · 100 tokens · 40 tok/s"
+
+
+def test_a_run_that_did_not_fork_says_why() -> None:
+    told = {row.name: row for row in rows(a_result(forks=0))}
+    assert told["forks, threads"].meaning == "the model opened no block"
+    assert "self-parallelism" not in told
+
+
+def test_the_table_is_plain_text() -> None:
+    repairs = [Repair(kind="thread_cut_by_length", done="closed and joined", fork=1, thread=2)]
+    assert text_report(a_result(repairs=repairs, cached=450)) == "\n".join(
+        [
+            "wall clock            2.50 s  from the problem to the answer",
+            "critical path         2.25 s  what could not run at once",
+            "overhead              0.25 s  wall clock minus critical path",
+            "first token           0.10 s  after the problem was sent",
+            "tokens                   100  as the server counts",
+            "on the critical path      60  tokens nobody could save you",
+            "self-parallelism        1.67  tokens / those on the critical path",
+            "acceleration ratio      0.40  1 − critical path / tokens",
+            "parallel ratio          0.70  share of the tokens inside threads",
+            "forks, threads          1, 3",
+            "input tokens             600  450 from the cache",
+            "requests                   5",
+            "repaired: fork 1, thread 2, thread cut by length: closed and joined",
+        ]
+    )
