@@ -159,3 +159,22 @@ def test_a_limit_below_zero_is_refused_in_one_line(limits: dict[str, int]) -> No
 def test_an_unknown_word_for_exhaustion_is_refused() -> None:
     with pytest.raises(BudgetError, match="answer"):
         Budget(on_exhausted="panic")  # type: ignore[arg-type]
+
+
+async def test_the_critical_path_is_held_inside_nested_blocks_too() -> None:
+    inner = " so\n<Parallel>\n<Outlines>\n<Outline>1: c</Outline>\n<Outline>2: d</Outline>\n</Outlines>"
+
+    def answer(request: CompletionRequest) -> Reply:
+        if request.prefix == "":
+            return Reply(FORKED["Q"])
+        if request.prefix.endswith(LED):
+            return Reply("\\boxed{7}")
+        if request.prefix.count("<Outlines>") == 1 and request.prefix.endswith("1:"):
+            return Reply(inner)
+        return Reply(LONG)
+
+    budget = Budget(critical_path_tokens=150, reserve_tokens=10, max_depth=2)
+    result = await play(ScriptedBackend(answer), budget=budget)
+    assert result.telemetry.forks == 2
+    assert result.telemetry.critical_path_tokens <= 150
+    assert (result.finish, result.answer) == ("budget", "7")
