@@ -1,4 +1,4 @@
-"""The model that comes with the package: weaver-nano, described in MODEL_CARD.md beside it."""
+"""The models that come with the package: weaver-nano and its sequential twin (see MODEL_CARD.md)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from pathlib import Path
 
 
 def nano() -> Path:
-    """The GGUF file of weaver-nano.
+    """The GGUF file of weaver-nano, the fork/join model.
 
     Raises:
         FileNotFoundError: the package lies in an archive or was built without its weights.
     """
-    path = Path(str(files("weaver_sdk.models") / "weaver-nano.gguf"))
+    return _packaged("weaver-nano.gguf")
+
+
+def sequential_twin() -> Path:
+    """The GGUF file of the model of the same size that learned the same problems without forks: a baseline.
+
+    Raises:
+        FileNotFoundError: the package lies in an archive or was built without its weights.
+    """
+    return _packaged("weaver-nano-sequential.gguf")
+
+
+def _packaged(name: str) -> Path:
+    path = Path(str(files("weaver_sdk.models") / name))
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: install weaver-sdk from a wheel, unpacked")
     return path

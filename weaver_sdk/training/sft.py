@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -26,8 +27,9 @@ class Recipe:
     """
 
     mode: str = "parallel"
-    steps: int = 14500
+    steps: int = 16500
     plateau: int = 8000
+    drill: int = 9500
     batch_tokens: int = 1536
     matrix_rate: float = 0.01
     vector_rate: float = 0.003
@@ -36,14 +38,21 @@ class Recipe:
     seed: int = 1
     shape: Shape = field(default_factory=Shape)
 
+    @classmethod
+    def twin(cls, seed: int = 1) -> Recipe:
+        """The sequential model to compare with: about as many problems, in fewer steps, for its sequences are
+        half as long."""
+        return cls(mode="sequential", steps=9500, plateau=5000, drill=9500, seed=seed)
+
     def rate(self, step: int) -> float:
         """The factor on the peak rates at `step`."""
         fallen = max(0, step - self.plateau) / (self.steps - self.plateau)
-        return min((step + 1) / self.warm_up, 1 - fallen**0.5)
+        return min((step + 1) / self.warm_up, 1 - math.sqrt(fallen))
 
     def lessons(self) -> list[Lesson]:
         """First single steps, on short sequences; then a range wider than the model can hold, for the form
-        and for copying far; then, while the rates fall, the range that it is to be right on."""
+        and for copying far; then, while the rates fall, the range that it is to be right on,
+        in the end (from step `drill`) with more of the short problems, which hold the most sums a token."""
         return [
             Lesson(1250, ((OneStep(longer=2, plain=5), 0.8), (_sums(2, longer=2), 0.2))),
             Lesson(3750, ((_WIDE_STEPS, 0.5), (_sums(3), 0.25), (_WIDE_PRODUCTS, 0.15), (_extremes(3), 0.1))),
@@ -52,8 +61,12 @@ class Recipe:
                 ((_WIDE_STEPS, 0.15), (_sums(6), 0.45), (_WIDE_PRODUCTS, 0.2), (_extremes(6), 0.2)),
             ),
             Lesson(
-                self.steps,
+                self.drill,
                 ((OneStep(), 0.2), (SumsOfProducts(), 0.4), (Products(), 0.2), (Extremes(), 0.2)),
+            ),
+            Lesson(
+                self.steps,
+                ((OneStep(), 0.5), (SumsOfProducts(), 0.25), (Products(), 0.12), (Extremes(), 0.13)),
             ),
         ]
 
@@ -180,8 +193,13 @@ def resume(folder: Path, model: Llama, optimiser: Optimiser) -> int:
     return int(state["step"])
 
 
+def save_model(model: Llama, path: Path) -> None:
+    """Writes the weights alone, as a later stage leaves them."""
+    torch.save({"model": model.state_dict(), "shape": asdict(model.shape)}, path)
+
+
 def load_model(path: Path) -> Llama:
-    """The model of a checkpoint, in evaluation mode."""
+    """The model of a checkpoint or of a file by `save_model`, in evaluation mode."""
     state = torch.load(path, weights_only=True)
     model = Llama(Shape(**state["shape"]))
     model.load_state_dict(state["model"])
