@@ -7,9 +7,20 @@ from rich.console import Console
 
 def output_console(plain: bool = False) -> Console:
     """Return the console on stdout."""
-    return Console(highlight=False, soft_wrap=False, no_color=True if plain else None)
+    return _console(stderr=False, plain=plain)
 
 
 def error_console(plain: bool = False) -> Console:
     """Return the console on stderr."""
-    return Console(stderr=True, highlight=False, soft_wrap=False, no_color=True if plain else None)
+    return _console(stderr=True, plain=plain)
+
+
+def is_screen(console: Console) -> bool:
+    """Whether somebody looks at it. Colours can be forced into a pipe; a picture that moves cannot."""
+    return console.file.isatty()
+
+
+def _console(*, stderr: bool, plain: bool) -> Console:
+    if plain:
+        return Console(stderr=stderr, highlight=False, color_system=None)
+    return Console(stderr=stderr, highlight=False)

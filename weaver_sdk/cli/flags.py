@@ -29,6 +29,13 @@ Local = Annotated[
     bool,
     typer.Option("--local", help="Start the embedded engine with the model that comes along."),
 ]
+Prompted = Annotated[
+    bool,
+    typer.Option(
+        "--prompted",
+        help="The model never learnt to fork: show it by example, and hold it to the markup by a grammar.",
+    ),
+]
 DialectName = Annotated[str | None, typer.Option("--dialect", help="The markup that the model writes.")]
 Template = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weaver_sdk.cli.cells import one_line, safe
+from weaver_sdk.cli.consoles import is_screen
 from weaver_sdk.cli.maths import readable
 from weaver_sdk.cli.scene import answer
 from weaver_sdk.cli.timeline_view import draw_timeline
@@ -27,7 +28,7 @@ def final_text(result: Result) -> str:
 
 def print_answer(result: Result, out: Console) -> None:
     """Print the answer: as Markdown on a terminal, else the bare answer, for scripts."""
-    if out.is_terminal:
+    if is_screen(out):
         out.print()
         out.print(answer(final_text(result)))
     else:

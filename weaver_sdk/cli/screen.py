@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import ControlType, Segment
 
+from weaver_sdk.cli.consoles import is_screen
 from weaver_sdk.cli.drawing import Drawing, Line, line_width
 
 _ASCII = str.maketrans("▌◆◇▸›○●✓✗↻█▏▎▍▋▊▉░│·…×−→", "|*o>>o*+x@#:::###.|-~x->")
@@ -24,7 +25,7 @@ class Screen:
     def __init__(self, console: Console, *, live: bool | None = None) -> None:
         """Args: live: whether to redraw; found out from the console where it is not given."""
         self.console = console
-        self.live = live if live is not None else console.is_terminal and not console.is_dumb_terminal
+        self.live = live if live is not None else is_screen(console) and not console.is_dumb_terminal
         self._lines: list[Line] = []
         self._width = 0
         self._ascii = not console.encoding.lower().startswith("utf")
@@ -113,7 +114,7 @@ class _Output:
 @contextmanager
 def quiet_keys(console: Console) -> Iterator[None]:
     """Keep the terminal from echoing keys into the region; Ctrl-C works on, keys typed are read later."""
-    if sys.platform == "win32" or not console.is_terminal:
+    if sys.platform == "win32" or not is_screen(console):
         yield
         return
     import termios

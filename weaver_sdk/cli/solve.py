@@ -24,12 +24,18 @@ def solve(
         str | None, typer.Argument(help="The problem. `-`, or nothing, reads it from standard input.")
     ] = None,
     mode: Annotated[
-        str, typer.Option(help="`parallel`, or `sequential`: the same model without forks.", metavar="MODE")
+        str,
+        typer.Option(
+            help="`parallel`, or `sequential`: the same model without forks.",
+            metavar="MODE",
+            autocompletion=lambda: ["parallel", "sequential"],
+        ),
     ] = "parallel",
     base_url: flags.BaseUrl = None,
     model: flags.Model = None,
     api_key: flags.ApiKey = None,
     local: flags.Local = False,
+    prompted: flags.Prompted = False,
     dialect: flags.DialectName = None,
     template: flags.Template = None,
     concurrency: flags.Concurrency = None,
@@ -78,6 +84,7 @@ def solve(
             model=model,
             api_key=api_key,
             local=local,
+            prompted=prompted,
             dialect=dialect,
             template=template,
             concurrency=concurrency,
@@ -112,7 +119,7 @@ async def _solve(
     plain: bool,
     quiet: bool,
 ) -> int:
-    from weaver_sdk.cli.consoles import error_console, output_console
+    from weaver_sdk.cli.consoles import error_console, is_screen, output_console
     from weaver_sdk.cli.lanes import Board
     from weaver_sdk.cli.scene import Scene
     from weaver_sdk.cli.screen import Screen
@@ -121,7 +128,7 @@ async def _solve(
     from weaver_sdk.telemetry.timeline_file import recording
 
     out, err = output_console(plain), error_console(plain)
-    view = err if json or not out.is_terminal else out
+    view = err if json or not is_screen(out) else out
     choice = choose_server(given)
     if choice.chosen_by_us and not quiet:
         err.print("no server named: using the embedded engine (--local)", style="dim")
@@ -147,6 +154,7 @@ async def _solve(
 
 def _print(watched: Watched, out: Console, view: Console, quiet: bool) -> None:
     """Print the answer, or what there is of the text, to stdout, and the timing beside the picture."""
+    from weaver_sdk.cli.consoles import is_screen
     from weaver_sdk.cli.report import print_answer, print_timing
 
     result = watched.result
@@ -154,7 +162,7 @@ def _print(watched: Watched, out: Console, view: Console, quiet: bool) -> None:
         return
     if result.answer is not None:
         print_answer(result, out)
-    elif not out.is_terminal:
+    elif not is_screen(out):
         typer.echo(result.text)  # a terminal has shown it already
     if not quiet:
         print_timing(result, view)

@@ -215,9 +215,10 @@ def ticks(seconds: float, most: int) -> list[float]:
     step = 10.0**-6
     while True:
         for factor in (1, 2, 5):
-            if seconds / (step * factor) < most:
-                wide = step * factor
-                return [wide * place for place in range(int(seconds / wide + 1e-9) + 1)]
+            wide = step * factor
+            count = int(seconds / wide + 1e-9) + 1
+            if count <= most:
+                return [wide * place for place in range(count)]
         step *= 10
 
 

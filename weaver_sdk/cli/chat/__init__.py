@@ -14,13 +14,16 @@ def chat(
     mode: Annotated[
         str,
         typer.Option(
-            help="`parallel`, `sequential`, or `both`: a race of the two on every question.", metavar="MODE"
+            help="`parallel`, `sequential`, or `both`: a race of the two on every question.",
+            metavar="MODE",
+            autocompletion=lambda: ["parallel", "sequential", "both"],
         ),
     ] = "parallel",
     base_url: flags.BaseUrl = None,
     model: flags.Model = None,
     api_key: flags.ApiKey = None,
     local: flags.Local = False,
+    prompted: flags.Prompted = False,
     dialect: flags.DialectName = None,
     template: flags.Template = None,
     concurrency: flags.Concurrency = None,
@@ -36,7 +39,12 @@ def chat(
     seed: flags.Seed = None,
     trace: flags.TraceFile = None,
     reasoning: Annotated[
-        str, typer.Option(help="`show`, `fold` or `hide` the reasoning.", metavar="HOW")
+        str,
+        typer.Option(
+            help="`show`, `fold` or `hide` the reasoning.",
+            metavar="HOW",
+            autocompletion=lambda: ["show", "fold", "hide"],
+        ),
     ] = "show",
     keep_reasoning: Annotated[
         bool, typer.Option("--keep-reasoning", help="Give the model its earlier reasoning as context, too.")
@@ -76,6 +84,7 @@ def chat(
             model=model,
             api_key=api_key,
             local=local,
+            prompted=prompted,
             dialect=dialect,
             template=template,
             concurrency=concurrency,

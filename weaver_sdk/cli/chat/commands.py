@@ -138,6 +138,7 @@ async def _retry(chat: Chat, rest: str) -> str | None:
         return "nothing to ask again"
     if len(chat.conversation.turns) < had:
         chat.journal.taken_back()
+    chat.screen.print(Text(f"› {safe(question)}", style="dim"))
     await chat.ask(question)
     return None
 

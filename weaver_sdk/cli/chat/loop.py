@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from rich.text import Text
 
@@ -15,7 +16,7 @@ from weaver_sdk.cli.chat.journal import Journal, load, newest
 from weaver_sdk.cli.chat.prompt import PipePrompt, Prompt, terminal_prompt
 from weaver_sdk.cli.chat.settings import Settings
 from weaver_sdk.cli.chat.turns import take_turn
-from weaver_sdk.cli.consoles import output_console
+from weaver_sdk.cli.consoles import is_screen, output_console
 from weaver_sdk.cli.screen import Screen
 from weaver_sdk.cli.server import ServerChoice, build_reasoner, choose_server, dialect_of
 from weaver_sdk.errors import WeaverError
@@ -41,7 +42,7 @@ async def converse(given: ServerChoice, settings: Settings, *, resume: bool, pla
     try:
         await room.open()
         room.greet()
-        terminal = sys.stdin.isatty() and screen.console.is_terminal
+        terminal = sys.stdin.isatty() and is_screen(screen.console)
         prompt = (
             terminal_prompt(room.status, colour=not screen.console.no_color) if terminal else PipePrompt()
         )
@@ -74,6 +75,8 @@ class _Room:
         """The model that answers, in words."""
         place = "the embedded engine" if self._choice.local else self._choice.base_url or ""
         name = self._choice.model
+        if name is not None and self._choice.local:
+            name = Path(name).name
         if name is None and self.conversation.turns:
             name = self.conversation.turns[-1].model  # what the server said about itself
         return f"{name} on {place}" if name else place
