@@ -19,7 +19,7 @@ from weaver_sdk.training.model import Llama
 from weaver_sdk.training.quick_eval import held_out, run
 from weaver_sdk.training.self_training import harvest, read, train_on, write
 from weaver_sdk.training.sft import Progress as StepProgress
-from weaver_sdk.training.sft import Recipe, load_model, save_model, train
+from weaver_sdk.training.sft import load_model, parallel_recipe, save_model, sequential_recipe, train
 from weaver_sdk.training.tasks import TASKS, problems
 
 app = typer.Typer(
@@ -48,17 +48,25 @@ def tasks(count: Annotated[int, typer.Option(help="Problems a task.")] = 1, seed
 
 
 @app.command()
-def sft(folder: Folder, sequential: bool = False, seed: int = 1, threads: Threads = 1) -> None:
-    """Train from scratch on worked solutions; with --sequential, the twin that never forks."""
+def sft(
+    folder: Folder,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="The checkpoint.pt of the sequential model.", exists=True)
+    ] = None,
+    seed: int = 1,
+    threads: Threads = 1,
+) -> None:
+    """Train on worked solutions: without --begin-with the sequential model from scratch, with it the
+    fork/join model."""
     torch.set_num_threads(threads)
-    recipe = Recipe.twin(seed) if sequential else Recipe(seed=seed)
+    recipe = sequential_recipe(seed) if begin_with is None else parallel_recipe(seed)
     with _bar() as bar:
         shown = bar.add_task("sft", total=recipe.steps)
 
         def report(done: StepProgress) -> None:
             bar.update(shown, completed=done.step, description=f"loss {done.loss:.4f}")
 
-        train(recipe, folder, report)
+        train(recipe, folder, report, begin_with=begin_with)
     draw([folder / "loss.jsonl"], folder / "loss.svg")
 
 

@@ -26,57 +26,66 @@ class Recipe:
     1 - sqrt(share of the remaining steps done) (Hägele et al. 2024).
     """
 
-    mode: str = "parallel"
-    steps: int = 16500
-    plateau: int = 8000
-    drill: int = 9500
+    mode: str
+    steps: int
+    plateau: int
+    matrix_rate: float
+    vector_rate: float
+    lessons: tuple[Lesson, ...]
     batch_tokens: int = 1536
-    matrix_rate: float = 0.01
-    vector_rate: float = 0.003
     weight_decay: float = 0.01
     warm_up: int = 100
     seed: int = 1
     shape: Shape = field(default_factory=Shape)
-
-    @classmethod
-    def twin(cls, seed: int = 1) -> Recipe:
-        """The sequential model to compare with: about as many problems, in fewer steps, for its sequences are
-        half as long."""
-        return cls(mode="sequential", steps=9500, plateau=5000, drill=9500, seed=seed)
 
     def rate(self, step: int) -> float:
         """The factor on the peak rates at `step`."""
         fallen = max(0, step - self.plateau) / (self.steps - self.plateau)
         return min((step + 1) / self.warm_up, 1 - math.sqrt(fallen))
 
-    def lessons(self) -> list[Lesson]:
-        """First single steps, on short sequences; then a range wider than the model can hold, for the form
-        and for copying far; then, while the rates fall, the range that it is to be right on,
-        in the end (from step `drill`) with more of the short problems, which hold the most sums a token."""
-        return [
-            Lesson(1250, ((OneStep(longer=2, plain=5), 0.8), (_sums(2, longer=2), 0.2))),
-            Lesson(3750, ((_WIDE_STEPS, 0.5), (_sums(3), 0.25), (_WIDE_PRODUCTS, 0.15), (_extremes(3), 0.1))),
-            Lesson(
-                self.plateau,
-                ((_WIDE_STEPS, 0.15), (_sums(6), 0.45), (_WIDE_PRODUCTS, 0.2), (_extremes(6), 0.2)),
-            ),
-            Lesson(
-                self.drill,
-                ((OneStep(), 0.2), (SumsOfProducts(), 0.4), (Products(), 0.2), (Extremes(), 0.2)),
-            ),
-            Lesson(
-                self.steps,
-                ((OneStep(), 0.5), (SumsOfProducts(), 0.25), (Products(), 0.12), (Extremes(), 0.13)),
-            ),
-        ]
+
+def sequential_recipe(seed: int = 1) -> Recipe:
+    """From scratch, without forks: the digits are the work, and they are learned best on short sequences.
+
+    First single steps; then a range wider than the model can hold, for copying far; then, while the rates
+    fall, the range that it is to be right on.
+    """
+    steps, few, many = OneStep(longer=3, plain=5), 3, 6
+    products = Products(below=1_000_000)
+    narrow = SumsOfProducts(max_terms=2)
+    return Recipe(
+        mode="sequential",
+        steps=9500,
+        plateau=5000,
+        matrix_rate=0.01,
+        vector_rate=0.003,
+        seed=seed,
+        lessons=(
+            Lesson(1250, ((OneStep(plain=5), 0.8), (narrow, 0.2))),
+            Lesson(3750, ((steps, 0.5), (_sums(few), 0.25), (products, 0.15), (_extremes(few), 0.1))),
+            Lesson(5000, ((steps, 0.15), (_sums(many), 0.45), (products, 0.2), (_extremes(many), 0.2))),
+            Lesson(9500, ((OneStep(), 0.2), (SumsOfProducts(), 0.4), (Products(), 0.2), (Extremes(), 0.2))),
+        ),
+    )
 
 
-_WIDE_STEPS = OneStep(longer=3, plain=5)
-_WIDE_PRODUCTS = Products(below=1_000_000)
+def parallel_recipe(seed: int = 1) -> Recipe:
+    """From the sequential model: what is left to learn is the form, which is cheap."""
+    return Recipe(
+        mode="parallel",
+        steps=5500,
+        plateau=0,
+        matrix_rate=0.005,
+        vector_rate=0.0015,
+        seed=seed + 1,
+        lessons=(
+            Lesson(5500, ((OneStep(), 0.3), (SumsOfProducts(), 0.35), (Products(), 0.15), (Extremes(), 0.2))),
+        ),
+    )
 
 
-def _sums(terms: int, longer: int = 3) -> SumsOfProducts:
-    return SumsOfProducts(max_terms=terms, longer=longer)
+def _sums(terms: int) -> SumsOfProducts:
+    return SumsOfProducts(max_terms=terms, longer=3)
 
 
 def _extremes(terms: int) -> Extremes:
@@ -134,8 +143,17 @@ class Progress:
     tokens_per_second: float
 
 
-def train(recipe: Recipe, folder: Path, report: Callable[[Progress], None], save_every: int = 500) -> Llama:
+def train(
+    recipe: Recipe,
+    folder: Path,
+    report: Callable[[Progress], None],
+    *,
+    begin_with: Path | None = None,
+    save_every: int = 500,
+) -> Llama:
     """Trains to `recipe.steps`; goes on from `folder/checkpoint.pt` where there is one.
+
+    `begin_with` is a checkpoint of another run, whose weights and momenta a new run starts from.
 
     Writes the checkpoint every `save_every` steps and one line of `folder/loss.jsonl` every 20.
     """
@@ -143,8 +161,10 @@ def train(recipe: Recipe, folder: Path, report: Callable[[Progress], None], save
     torch.manual_seed(recipe.seed)
     model = Llama(recipe.shape)
     optimiser = Optimiser(model, recipe)
-    start = resume(folder, model, optimiser)
-    stream = batches(recipe.lessons(), recipe.mode, recipe.batch_tokens, recipe.seed, start)
+    start = resume(folder / "checkpoint.pt", model, optimiser)
+    if start == 0 and begin_with is not None:
+        resume(begin_with, model, optimiser)
+    stream = batches(recipe.lessons, recipe.mode, recipe.batch_tokens, recipe.seed, start)
     for progress in _steps(recipe, model, optimiser, stream, start):
         if progress.step % 20 == 0:
             with (folder / "loss.jsonl").open("a") as log:
@@ -182,9 +202,8 @@ def save(folder: Path, model: Llama, optimiser: Optimiser, step: int) -> None:
     (folder / "checkpoint.new").replace(folder / "checkpoint.pt")
 
 
-def resume(folder: Path, model: Llama, optimiser: Optimiser) -> int:
-    """Loads `checkpoint.pt` if it exists; the number of steps done so far."""
-    path = folder / "checkpoint.pt"
+def resume(path: Path, model: Llama, optimiser: Optimiser) -> int:
+    """Loads the checkpoint if it exists; the number of steps done so far."""
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
