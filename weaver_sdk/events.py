@@ -33,6 +33,8 @@ class SegmentDelta:
     run_id: str
     at: float
     text: str
+    reasoning: str = ""
+    """Set, with no text, for what a chat server sends in a field of its own: no part of the trajectory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +75,8 @@ class ThreadDelta:
     fork: int
     thread: int
     text: str
+    reasoning: str = ""
+    """Set, with no text, for what a chat server sends in a field of its own: no part of the trajectory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

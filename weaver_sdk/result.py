@@ -86,6 +86,8 @@ class Segment:
     started: float
     ended: float
     outcome: Outcome
+    reasoning: str = ""
+    """What a chat server sent in a field of its own, beside the text. It is no part of the trajectory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,8 @@ class Thread:
     outcome: Outcome
     error: str | None = None
     """What went wrong, where the outcome is `error` or `timeout`."""
+    reasoning: str = ""
+    """What a chat server sent in a field of its own, beside the text."""
     trace: list[Segment | Fork] = field(default_factory=list)
     """The pieces of a thread that forked itself; empty for a plain one."""
 

@@ -8,9 +8,10 @@ import openai
 import pytest
 
 from tests.backends.collecting import asking, collect, server
+from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat_template import ask_chat_template
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.probe import KNOWN, probe, served_models
+from weaver_sdk.backends.probe import probe, served_models
 from weaver_sdk.backends.servers import link_to
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed
 
@@ -65,7 +66,10 @@ async def test_a_server_that_has_no_list_of_models() -> None:
 
 
 async def test_a_server_that_is_slow_to_say_is_unknown() -> None:
+    answering = []
+
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.current_task())
         await reader.read()
         writer.close()
 
@@ -76,6 +80,7 @@ async def test_a_server_that_is_slow_to_say_is_unknown() -> None:
     assert (facts.capabilities.server, facts.models) == ("unknown", ())
     await link.aclose()
     running.close()
+    await asyncio.gather(*answering)
 
 
 async def test_a_dead_port_and_a_wrong_key_are_errors() -> None:

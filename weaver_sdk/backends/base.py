@@ -43,6 +43,10 @@ class CompletionRequest:
     sampling: Sampling = field(default_factory=Sampling)
     grammar: str | None = None
     """A GBNF grammar, for servers that can hold the model to one."""
+    json_schema: Mapping[str, object] | None = None
+    """A JSON schema, for servers that can hold the model to one; in place of a grammar."""
+    task: str = ""
+    """What is to be written next, in words, for servers that can only be asked to go on."""
     routing_key: str | None = None
     """The same for all requests of a run, so that a router may keep them on one replica."""
     shared: SharedPrefix | None = None
@@ -62,6 +66,8 @@ class Usage:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_prompt_tokens: int | None = None
+    requests: int = 1
+    """How many requests the counts are of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,22 +104,55 @@ class Chunk:
     """Text of a separate reasoning field, where a chat server sends one."""
 
 
-ServerKind = Literal["unknown", "vllm", "sglang", "llama.cpp", "openai", "scripted"]
+ServerKind = Literal[
+    "unknown",
+    "vllm",
+    "sglang",
+    "llama.cpp",
+    "openai",
+    "anthropic",
+    "deepseek",
+    "fireworks",
+    "gemini",
+    "groq",
+    "mistral",
+    "openrouter",
+    "together",
+    "litellm",
+    "scripted",
+]
+
+Api = Literal["completions", "chat"]
+"""Which of the two protocols is spoken: `/v1/completions` or `/v1/chat/completions`."""
+
+Prefill = Literal["continue_final_message", "prefix", "last_message", "ask"]
+"""How a chat server is made to go on with a text: by two request fields that say so, by a mark on the last
+message, by the last message being the assistant's, or not at all: it is asked in a further turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What one server can do and how it behaves; the one place that knows."""
+    """What one server can do and how it behaves. The servers that are known: `backends/capabilities.py`."""
 
     server: ServerKind = "unknown"
+    api: Api = "completions"
+    """The protocol to speak with it."""
+    prefill: Prefill = "ask"
+    """How it goes on with a text, over chat."""
     reports_matched_stop: bool = False
     """It says which stop string ended a text, so that silence means the end of the sequence."""
     grammar: bool = False
     """It takes a GBNF grammar."""
+    json_schema: bool = False
+    """It takes a JSON schema by `/v1/completions`; over chat it is sent one until it refuses."""
     token_ids: bool = False
     """It sends token ids when asked."""
     extra_fields: Mapping[str, object] = field(default_factory=dict)
     """Request fields that only this server knows and that we always want."""
+    field_names: Mapping[str, str] = field(default_factory=dict)
+    """What it calls a request field for which it has a name of its own."""
+    refused_fields: frozenset[str] = frozenset()
+    """Request fields that it answers with an error, so that they are left out."""
     reliable_finish: bool = True
     """False where a finish reason may be made up on a stream that was cut."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Chunk
 from weaver_sdk.backends.link import Link
 from weaver_sdk.backends.payload import read_chunk
+from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.server_errors import error_in_answer, parse_object
 from weaver_sdk.backends.sse import SSEReader
 from weaver_sdk.errors import BackendError, ProtocolError, TruncatedStream
@@ -31,6 +32,7 @@ async def stream_chunks(
     *,
     timeouts: Timeouts,
     headers: Mapping[str, str] | None = None,
+    refusals: Refusals | None = None,
     read_chunk: Callable[[Mapping[str, Any]], Chunk | None] = read_chunk,
 ) -> AsyncGenerator[Chunk, None]:
     """Send one request and read the chunks of its answer, once and without retries.
@@ -40,6 +42,7 @@ async def stream_chunks(
 
     Args:
         path: below the server's address, or a whole address.
+        refusals: which fields the server takes, where that may turn out on the way.
         read_chunk: what an event's JSON object says; `None` for nothing of use.
 
     Raises:
@@ -49,7 +52,11 @@ async def stream_chunks(
         ConnectionFailed: there was no connection, or it broke.
         IdleTimeout: nothing came for too long.
     """
-    answer = await Answer.open(link, path, body, timeouts=timeouts, headers=headers)
+
+    def post(fitting: Mapping[str, Any]) -> Awaitable[Answer]:
+        return Answer.open(link, path, fitting, timeouts=timeouts, headers=headers)
+
+    answer = await (post(body) if refusals is None else refusals.send(post, body))
     async with aclosing(answer):
         reader = SSEReader()
         preamble = b""  # the body as long as no event came: it may be no stream at all

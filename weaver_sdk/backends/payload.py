@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,12 @@ def request_body(request: CompletionRequest, model: str, capabilities: Capabilit
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    return body | _schema_field(request, capabilities) | constraint_fields(request, capabilities)
+
+
+def constraint_fields(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:
+    """Return the fields that both endpoints take: where to stop, what form to keep, how to pick tokens."""
+    body: dict[str, Any] = {}
     if request.stop:
         body["stop"] = list(request.stop)
     if capabilities.token_ids:
@@ -34,6 +41,15 @@ def request_body(request: CompletionRequest, model: str, capabilities: Capabilit
         else:
             body[_GRAMMAR_FIELD.get(capabilities.server, "grammar")] = request.grammar
     return body | dict(capabilities.extra_fields) | request.sampling.as_fields()
+
+
+def _schema_field(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:
+    if request.json_schema is None or not capabilities.json_schema:
+        return {}
+    if capabilities.server == "vllm":
+        return {"structured_outputs": {"json": dict(request.json_schema)}}
+    schema = dict(request.json_schema)
+    return {"json_schema": json.dumps(schema) if capabilities.server == "sglang" else schema}
 
 
 def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
@@ -59,7 +75,7 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
         text=text,
         token_ids=tuple(ids) if ids else (),
         finish_reason=finish,
-        matched_stop=_matched(told, choice) if finish else None,
+        matched_stop=matched_stop(told, choice) if finish else None,
         usage=usage,
     )
 
@@ -86,7 +102,7 @@ def read_usage(told: Mapping[str, Any]) -> Usage | None:
     return None
 
 
-def _matched(told: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
+def matched_stop(told: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
     """Return the stop string that ended the text. A number here is a token's id, and no string."""
     words = (choice.get("stop_reason"), choice.get("matched_stop"), told.get("stopping_word"))
     return next((word for word in words if isinstance(word, str) and word), None)

@@ -10,6 +10,7 @@ from typing import Any
 
 from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Capabilities, ServerKind
+from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.link import Link
 from weaver_sdk.backends.server_errors import parse_object
 from weaver_sdk.errors import APIStatusError, BackendError, ConnectionFailed
@@ -18,6 +19,7 @@ PROBE_SECONDS = 5.0
 """How long a server may take to say what it is."""
 _PAGE_BYTES = 8 * 1024 * 1024
 _REFUSED = (401, 403)
+_NOT_THERE = (404, 405, 501)
 
 _OWNERS: dict[str, ServerKind] = {
     "vllm": "vllm",
@@ -33,29 +35,6 @@ _PAGES: tuple[tuple[str, str, ServerKind], ...] = (
     ("/version", "version", "vllm"),
 )
 """A page that only one kind of server has, and a field that stands in it."""
-
-KNOWN: dict[ServerKind, Capabilities] = {
-    "vllm": Capabilities(
-        server="vllm",
-        reports_matched_stop=True,
-        grammar=True,
-        token_ids=True,
-        extra_fields={
-            "skip_special_tokens": False,  # the tags of a trained model are special tokens: show them
-            "spaces_between_special_tokens": False,
-            "add_special_tokens": False,  # the prompt has its template applied: no second BOS
-        },
-    ),
-    "sglang": Capabilities(
-        server="sglang",
-        reports_matched_stop=True,
-        grammar=True,
-        extra_fields={"skip_special_tokens": False},
-    ),
-    "llama.cpp": Capabilities(server="llama.cpp", grammar=True),
-    "openai": Capabilities(server="openai"),
-}
-"""What the known servers can do by `/v1/completions`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +64,29 @@ async def probe(link: Link, seconds: float = PROBE_SECONDS) -> ServerFacts:
     owner = next((str(model.get("owned_by", "")).lower() for model in listed), "")
     kind = _OWNERS.get(owner) or await _kind_by_pages(link, seconds)
     length = listed[0].get("max_model_len") if listed else None
+    capabilities = KNOWN.get(kind) or await _unknown(link, seconds)
     return ServerFacts(
-        capabilities=KNOWN.get(kind, Capabilities()),
+        capabilities=capabilities,
         models=tuple(str(model["id"]) for model in listed),
         context_tokens=length if isinstance(length, int) else None,
     )
+
+
+async def takes_completions(link: Link, seconds: float = PROBE_SECONDS) -> bool:
+    """Tell whether a server has `/completions`. It is asked for nothing, so that it writes nothing.
+
+    Raises:
+        ConnectionFailed: nobody answers at the address.
+    """
+    try:
+        await ask(link, "/completions", {}, seconds=seconds)
+    except APIStatusError as error:
+        return error.status not in _NOT_THERE
+    except ConnectionFailed:
+        raise
+    except BackendError:
+        return True  # it was busy with it, at least
+    return True
 
 
 async def served_models(link: Link, seconds: float = PROBE_SECONDS) -> tuple[str, ...]:
@@ -138,6 +135,10 @@ async def _models(link: Link, seconds: float) -> list[dict[str, Any]]:
     data = (page or {}).get("data")
     models = data if isinstance(data, list) else []
     return [model for model in models if isinstance(model, dict) and "id" in model]
+
+
+async def _unknown(link: Link, seconds: float) -> Capabilities:
+    return Capabilities(api="completions" if await takes_completions(link, seconds) else "chat")
 
 
 async def _kind_by_pages(link: Link, seconds: float) -> ServerKind:

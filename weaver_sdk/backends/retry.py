@@ -42,8 +42,8 @@ async def stream_with_retries(
     """Stream a completion, and try again where that can help.
 
     Text that has arrived is kept: the new request goes on behind it, with what is left of `max_tokens`. Not
-    so under a grammar, which would begin anew in the middle of a text. Token counts of all attempts are added
-    up in the usage, as far as they are known.
+    so under a grammar or a schema, which would begin anew in the middle of a text. Token counts of all
+    attempts are added up in the usage, as far as they are known.
 
     Raises:
         BackendError: the last attempt failed too, or it was no use to try again.
@@ -59,7 +59,8 @@ async def stream_with_retries(
         except BackendError as error:
             state = state or RetryCallState(AsyncRetrying(), None, (), {})
             state.set_exception((type(error), error, error.__traceback__))
-            resumable = not progress.text or request.grammar is None
+            held_to_form = request.grammar is not None or request.json_schema is not None
+            resumable = not progress.text or not held_to_form
             if not error.retryable or not resumable or stop_after_attempt(policy.retries + 1)(state):
                 raise
             delay = _delay(state, error)
@@ -111,6 +112,7 @@ class _Progress:
         """Remember what a chunk brings, and return it with the tokens of earlier attempts counted in."""
         if chunk.text:
             self._parts.append(chunk.text)
+        if chunk.text or chunk.reasoning:
             self._counted += len(chunk.token_ids) or 1
         usage = chunk.usage
         if usage is None or usage.completion_tokens is None:

@@ -39,6 +39,7 @@ class Reader:
         ledger: Ledger,
         allowance: int | None,
         on_text: Callable[[str], None],
+        on_reasoning: Callable[[str], None],
         on_retry: Callable[[Retry], None],
     ) -> None:
         self.usage: Usage | None = None
@@ -50,6 +51,7 @@ class Reader:
         self._ledger = ledger
         self._allowance = allowance
         self._on_text = on_text
+        self._on_reasoning = on_reasoning
         self._on_retry = on_retry
         self._scanner = Scanner(dialect)
         self._chunks = 0
@@ -71,6 +73,9 @@ class Reader:
             self._count(chunk)
             if chunk.finish_reason is not None:
                 finish = chunk
+            if chunk.reasoning:
+                self._piece.reasoning.append(chunk.reasoning)
+                self._on_reasoning(chunk.reasoning)
             if chunk.text and (end := self._take(self._scanner.feed(chunk.text))):
                 return end
             if finish is None and (end := self._limit()):
@@ -131,7 +136,7 @@ class Reader:
     def _count(self, chunk: Chunk) -> None:
         """Count tokens by the best source there is, over all attempts: usage, else token ids, else chunks."""
         piece = self._piece
-        if chunk.text or chunk.token_ids:
+        if chunk.text or chunk.reasoning or chunk.token_ids:
             self._chunks += 1
             self._ids += len(chunk.token_ids)
         if chunk.usage is not None:

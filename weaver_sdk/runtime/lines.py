@@ -19,6 +19,8 @@ class Piece:
     """One completion as far as it has come."""
 
     written: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    """What came in a field of its own, beside the text."""
     tokens: int = 0
     tokens_from: TokensFrom = "chunks"
     started: float = 0.0
@@ -102,6 +104,7 @@ def freeze(line: Line, dialect: Dialect) -> Trace:
 def _segment(piece: Piece) -> Segment:
     return Segment(
         text=piece.text,
+        reasoning="".join(piece.reasoning),
         tokens=piece.tokens,
         started=piece.started,
         ended=piece.ended,
@@ -126,6 +129,7 @@ def _thread(line: Line, dialect: Dialect) -> Thread:
         label=line.outline.label,
         outline=line.outline.text,
         text=line.text(dialect),
+        reasoning="".join(part for piece in pieces for part in piece.reasoning),
         tokens=line.tokens(),
         started=pieces[0].started if pieces else 0.0,
         ended=pieces[-1].ended if pieces else 0.0,

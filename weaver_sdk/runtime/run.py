@@ -19,6 +19,7 @@ from weaver_sdk.events import (
     ThreadStarted,
 )
 from weaver_sdk.markup import (
+    Dialect,
     close_block,
     close_think,
     read_outlines,
@@ -240,6 +241,7 @@ class Run:
             ledger=self._ledger,
             allowance=allowance,
             on_text=lambda text: self._heard(line, text),
+            on_reasoning=lambda text: self._reasoned(line, text),
             on_retry=lambda retry: recorder.retried(retry, line.place),
         )
         deadline = self._ledger.deadline
@@ -267,6 +269,7 @@ class Run:
             grammar=plan.grammar_for(phase)
             if plan.grammar_for and not lead
             else None,  # behind a lead none fits
+            task=_task(line, plan.dialect),
             routing_key=plan.run_id,
             shared=shared,
             where=_where(plan.run_id, line),
@@ -310,15 +313,27 @@ class Run:
         self._recorder.wrote()
         self._tell(line, text)
 
-    def _tell(self, line: Line, text: str) -> None:
+    def _reasoned(self, line: Line, text: str) -> None:
+        self._recorder.wrote()
+        self._tell(line, "", reasoning=text)
+
+    def _tell(self, line: Line, text: str, reasoning: str = "") -> None:
         if line.place is None:
-            self._recorder.emit(SegmentDelta, text=text)
+            self._recorder.emit(SegmentDelta, text=text, reasoning=reasoning)
         else:
-            self._emit_in(line, ThreadDelta, text=text)
+            self._emit_in(line, ThreadDelta, text=text, reasoning=reasoning)
 
     def _emit_in(self, line: Line, event: Callable[..., Event], **fields: object) -> None:
         if line.place is not None:
             self._recorder.emit(event, fork=line.place[0], thread=line.place[1], **fields)
+
+
+def _task(line: Line, dialect: Dialect) -> str:
+    """Say what a thread has to write; the main line just goes on."""
+    if line.place is None:
+        return ""
+    about = f" ({line.outline.text})" if line.outline.text else ""
+    return f"Write only part {line.outline.label}{about}, and close it with {dialect.thread[1]}."
 
 
 def _where(run_id: str, line: Line) -> str:

@@ -4,6 +4,7 @@
 | --- | --- |
 | answer from a table, with no network | `ScriptedBackend` |
 | talk to a real HTTP server that plays a fork/join model at a set pace | `ScriptedServer` |
+| have one that chats, with or without a prefill | `Chat` |
 | have one that fails, hangs, or speaks oddly | `Behaviour` |
 | have it in a process of its own | `spawned_server` |
 | describe whole trajectories of a model | `Script`, `fork_join_script` |
@@ -11,6 +12,7 @@
 
 from weaver_sdk.testing.backend import Reply, ScriptedBackend
 from weaver_sdk.testing.behaviour import Behaviour
+from weaver_sdk.testing.chat import Chat
 from weaver_sdk.testing.connection import Received
 from weaver_sdk.testing.process import SpawnedServer, spawned_server
 from weaver_sdk.testing.script import Block, Script, Trajectory, fork_join_script, pieces
@@ -19,6 +21,7 @@ from weaver_sdk.testing.server import ScriptedServer
 __all__ = [
     "Behaviour",
     "Block",
+    "Chat",
     "Received",
     "Reply",
     "Script",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 from weaver_sdk.testing.behaviour import GOOD, Behaviour, Told
+from weaver_sdk.testing.chat import Chat, ToldInChat, Turn, read_turn
 from weaver_sdk.testing.connection import Received, ServedConnection
 from weaver_sdk.testing.generation import generate
 from weaver_sdk.testing.script import pieces
@@ -23,7 +25,7 @@ Behave = Iterable[Behaviour] | Callable[[Received], Behaviour | None]
 
 
 class ScriptedServer:
-    """Serves `/v1/completions`, `/v1/models` and `/health`, and counts what is asked of it.
+    """Serves `/v1/completions`, `/v1/chat/completions`, `/v1/models` and `/health`, and counts what is asked.
 
     ```python
     async with ScriptedServer(fork_join_script(), pace=0.005) as server:
@@ -37,6 +39,8 @@ class ScriptedServer:
         model: what the model writes.
         pace: seconds from one token to the next.
         behave: how to answer badly.
+        chat: how it chats; not at all where not given.
+        refuses: request fields that are answered with 400, as hosts do that do not know them.
         routes: JSON answers by path, or functions from the request's JSON to one.
         api_key: if given, other keys get 401.
     """
@@ -47,6 +51,8 @@ class ScriptedServer:
         *,
         pace: float = 0.0,
         behave: Behave = (),
+        chat: Chat | None = None,
+        refuses: Collection[str] = (),
         routes: Mapping[str, object] | None = None,
         name: str = "scripted",
         api_key: str | None = None,
@@ -67,6 +73,8 @@ class ScriptedServer:
         self._idle.set()
         self._behave: Iterator[Behaviour] | Callable[[Received], Behaviour | None]
         self._behave = behave if callable(behave) else iter(behave)
+        self._chat = chat
+        self._refuses = refuses
         models = {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "scripted"}]}
         self._routes: dict[str, object] = {"/health": {}, "/v1/models": models, **(routes or {})}
         self._api_key = api_key
@@ -86,8 +94,8 @@ class ScriptedServer:
 
     @property
     def completions(self) -> list[Received]:
-        """The requests for completions, in order of arrival."""
-        return [received for received in self.log if received.path.startswith("/v1/completions")]
+        """The requests for completions, over chat or not, in order of arrival."""
+        return [received for received in self.log if received.body.keys() & {"prompt", "messages"}]
 
     @property
     def finished(self) -> int:
@@ -157,7 +165,7 @@ class ScriptedServer:
         self.most_running = max(self.most_running, self.running)
         if self._api_key is not None and received.headers.get("authorization") != f"Bearer {self._api_key}":
             connection.respond(401, _error("the key is wrong", "invalid_api_key"))
-        elif path == "/v1/completions":
+        elif path in self._endpoints():
             self._complete(received, connection)
         elif path in self._routes:
             told = self._routes[path]
@@ -165,7 +173,20 @@ class ScriptedServer:
         else:
             connection.respond(404, _error(f"nothing at {path}", "not_found"))
 
+    def _endpoints(self) -> list[str]:
+        completions = [] if self._chat and self._chat.only else ["/v1/completions"]
+        return [*completions, "/v1/chat/completions"] if self._chat else completions
+
     def _complete(self, received: Received, connection: ServedConnection) -> None:
+        needed = "messages" if "/chat/" in received.path else "prompt"
+        if needed not in received.body:
+            connection.respond(400, _error(f"{needed} is missing", "invalid_request_error"))
+            return
+        refused = next((name for name in received.body if name in self._refuses), None)
+        if refused is not None:
+            told = f"Unsupported parameter: '{refused}' is not supported with this model."
+            connection.respond(400, _error(told, "unsupported_parameter"))
+            return
         chosen = self._behave(received) if callable(self._behave) else next(self._behave, None)
         how = chosen or GOOD
         if how.delay:
@@ -179,22 +200,26 @@ class ScriptedServer:
             connection.respond(how.status, body.encode() if isinstance(body, str) else body, how.headers)
             return
         asked = received.body
-        text = self.model(asked["prompt"])
+        chat = self._chat if "messages" in asked else None
+        turn = read_turn(asked, chat) if chat else Turn(asked["prompt"])
+        text = self.model(turn.prompt)
         if text is None:
             connection.respond(400, _error("the script knows nothing behind this prompt", "unknown_prompt"))
             return
+        limit = asked.get("max_tokens") or asked.get("max_completion_tokens")
         if how.endless:
-            text *= 1 + (asked.get("max_tokens") or 100_000) // max(1, len(pieces(text)))
+            text *= 1 + (limit or 100_000) // max(1, len(pieces(text)))
         stop = asked.get("stop") or ()
-        generation = generate(
-            text, (stop,) if isinstance(stop, str) else stop, asked.get("max_tokens"), how.stops
-        )
+        generation = generate(text, (stop,) if isinstance(stop, str) else stop, limit, how.stops)
+        generation = replace(generation, steps=(*pieces(turn.again), *generation.steps))
         told = Told(
             behaviour=how,
             model=self.name,
-            prompt_tokens=len(pieces(asked["prompt"])),
+            prompt_tokens=len(pieces(turn.prompt)),
             with_usage=bool((asked.get("stream_options") or {}).get("include_usage")),
         )
+        if chat:
+            told = ToldInChat(**vars(told), chat=chat, thoughts=tuple(pieces(chat.reasoning)))
         if asked.get("stream"):
             connection.stream(partial(told.event, generation), told.length(generation), self.pace, how)
         else:

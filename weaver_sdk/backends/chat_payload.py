@@ -1,0 +1,108 @@
+"""The JSON of `/v1/chat/completions`: how a text becomes a conversation, and what a delta means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
+from weaver_sdk.backends.payload import constraint_fields, matched_stop, read_usage
+from weaver_sdk.errors import ProtocolError
+
+Message = dict[str, Any]
+
+ASKED_TO_GO_ON = "Your answer above is not finished."
+"""How the turn begins that asks a model to go on."""
+
+_SHOWN_CHARACTERS = 80
+"""How much of the end of a text is quoted to a model that is asked to go on behind it."""
+
+
+def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
+    """Return the fields of a streamed request; extras only where the server is known to take them."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": conversation(request, capabilities.prefill),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.prefix and capabilities.prefill == "continue_final_message":
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
+    if request.max_tokens is not None:
+        body["max_tokens"] = request.max_tokens
+    if request.json_schema is not None:  # a server that does not know it is found out by its refusal
+        named = {"name": "answer", "strict": True, "schema": dict(request.json_schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": named}
+    return body | constraint_fields(request, capabilities)
+
+
+def conversation(request: CompletionRequest, prefill: Prefill) -> list[Message]:
+    """Return the turns of a request: the user's, then what makes the model go on behind `request.prefix`."""
+    messages: list[Message] = [dict(message) for message in request.prompt.messages]
+    if not messages:
+        messages = [{"role": "user", "content": request.prompt.text}]
+    if not request.prefix:
+        return messages
+    answer: Message = {"role": "assistant", "content": request.prefix}
+    if prefill == "prefix":
+        answer["prefix"] = True
+    if prefill != "ask":
+        return [*messages, answer]
+    return [*messages, answer, {"role": "user", "content": please_continue(request.prefix, request.task)}]
+
+
+def please_continue(prefix: str, task: str = "") -> str:
+    """Return the turn that asks a model to go on behind a text.
+
+    Args:
+        prefix: the text so far.
+        task: what is to be written next, in words.
+    """
+    end = prefix[-_SHOWN_CHARACTERS:]
+    asked = f"{task} " if task else ""
+    return (
+        f"{ASKED_TO_GO_ON} {asked}Go on exactly where it stops: what you write now is put "
+        "behind it as it is. Do not repeat anything of it, do not begin anew, and say nothing about it. "
+        f"It ends with:\n{end}"
+    )
+
+
+def read_chat_chunk(told: Mapping[str, Any]) -> Chunk | None:
+    """Return what one object of the stream says, or `None` if it says nothing of use.
+
+    Raises:
+        ProtocolError: it has not the shape of a chunk.
+    """
+    usage = read_usage(told)
+    choices = told.get("choices")
+    if not choices:
+        return None if usage is None else Chunk(usage=usage)
+    try:
+        choice = choices[0]
+        delta = choice.get("delta") or {}
+        text, reasoning = _content(delta.get("content"))
+        text = text or delta.get("refusal") or ""
+        reasoning = reasoning or delta.get("reasoning") or delta.get("reasoning_content") or ""
+        finish = choice.get("finish_reason") or None
+        ids = tuple(choice.get("token_ids") or ())
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
+    if not (text or reasoning or finish or usage or ids):
+        return None
+    return Chunk(
+        text=text,
+        reasoning=reasoning,
+        token_ids=ids,
+        finish_reason=finish,
+        matched_stop=matched_stop(told, choice) if finish else None,
+        usage=usage,
+    )
+
+
+def _content(content: str | Sequence[Mapping[str, Any]] | None) -> tuple[str, str]:
+    """Return the text and the reasoning of a delta's content; some servers send it in typed parts."""
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    text = "".join(part.get("text", "") for part in content if part.get("type") == "text")
+    thoughts = (part.get("thinking") for part in content if part.get("type") == "thinking")
+    return text, "".join(_content(thought)[0] for thought in thoughts)

@@ -1,0 +1,154 @@
+"""What every backend for an OpenAI-compatible server has, whichever of its endpoints it asks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+import httpx2
+
+from weaver_sdk.backends.answer import Timeouts
+from weaver_sdk.backends.base import Api, Capabilities, Chunk, CompletionRequest
+from weaver_sdk.backends.capabilities import known_host
+from weaver_sdk.backends.chunks import stream_chunks
+from weaver_sdk.backends.probe import ServerFacts, probe
+from weaver_sdk.backends.refusals import Refusals
+from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
+from weaver_sdk.backends.servers import link_to
+from weaver_sdk.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import openai
+
+
+class ServerBackend(ABC):
+    """One model on one server. What is asked of it is said by the class for each endpoint.
+
+    Args:
+        model: as the server knows it; the one that it serves where not given.
+        capabilities: what the server can do; the table knows some hosts, and `discover` finds out the rest.
+        retries: further attempts after a failed one, or a whole `RetryPolicy`.
+        timeouts: limits on waiting, in seconds.
+        max_concurrency: connections that are kept for the next requests.
+
+    Raises:
+        ConfigurationError: the arguments contradict each other, or cannot be used.
+    """
+
+    api: ClassVar[Api]
+    """The protocol that is spoken."""
+
+    def __init__(
+        self,
+        model: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        http_client: httpx2.AsyncClient | None = None,
+        client: openai.AsyncOpenAI | None = None,
+        capabilities: Capabilities | None = None,
+        retries: int | RetryPolicy = 2,
+        timeouts: Timeouts | None = None,
+        max_concurrency: int = 64,
+    ) -> None:
+        self._model = model
+        self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
+        self._timeouts = timeouts or Timeouts()
+        self._link = link_to(
+            base_url,
+            api_key,
+            http_client=http_client,
+            client=client,
+            max_concurrency=max_concurrency,
+            connect=self._timeouts.connect,
+        )
+        self._capabilities = capabilities or known_host(self._link.base_url)
+        self._refusals: Refusals | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._model!r}, {self.base_url!r})"
+
+    @property
+    def model(self) -> str:
+        """The model's name, as the server knows it.
+
+        Raises:
+            ConfigurationError: none was given, and the server has not been asked yet.
+        """
+        if self._model is None:
+            raise ConfigurationError("no model: give model=, or let `discover` ask the server for its own")
+        return self._model
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, without credentials."""
+        return self._link.base_url
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do; what every server can, until it is known better."""
+        return replace(self._capabilities or Capabilities(), api=self.api)
+
+    async def discover(self) -> ServerFacts:
+        """Ask the server what it is, and fill in from its answer what was not given: model and capabilities.
+
+        Where both are known already, by the user's word or by the host's name, nothing is asked.
+
+        Returns:
+            What the server says; the `api` among its capabilities is the one to prefer.
+
+        Raises:
+            ConfigurationError: no model was given, and the server does not serve exactly one.
+            ConnectionFailed: nobody answers at the address.
+            APIStatusError: the server refuses the key.
+        """
+        if self._model is not None and self._capabilities is not None:
+            return ServerFacts(capabilities=self._capabilities, models=(self._model,))
+        facts = await probe(self._link)
+        if self._model is None:
+            if len(facts.models) != 1:
+                served = ", ".join(facts.models) or "it does not say which"
+                raise ConfigurationError(f"give model=: {self.base_url} serves not one model ({served})")
+            self._model = facts.models[0]
+        if self._capabilities is None:
+            self._capabilities = facts.capabilities
+        return facts
+
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream one completion. Closing the generator closes the connection, and so aborts the request.
+
+        Raises:
+            BackendError: the completion could not be had, after all retries.
+        """
+        return stream_with_retries(self._attempt, request, self._policy)
+
+    async def aclose(self) -> None:
+        """Close the connections, unless they are the user's."""
+        await self._link.aclose()
+
+    @abstractmethod
+    def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream one completion and try once."""
+
+    def _post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        request: CompletionRequest,
+        read_chunk: Callable[[Mapping[str, Any]], Chunk | None],
+    ) -> AsyncGenerator[Chunk, None]:
+        """Send a request without the fields that the server refuses, and read its answer once."""
+        if self._refusals is None:
+            self._refusals = Refusals(self.capabilities)
+        return stream_chunks(
+            self._link,
+            path,
+            body,
+            timeouts=self._timeouts,
+            headers={"x-session-id": quote(request.routing_key)} if request.routing_key else None,
+            refusals=self._refusals,
+            read_chunk=read_chunk,
+        )
