@@ -30,7 +30,8 @@ async def test_the_first_piece_has_a_limit_of_its_own() -> None:
 async def test_time_between_two_reads_does_not_count() -> None:
     async with server(Behaviour(body="x" * 10)) as asked:
         pool = Connections(server_address(asked.base_url))
-        connection = await pool.request("POST", b"POST /v1/completions HTTP/1.1\r\n\r\n")
+        head = b"POST /v1/completions HTTP/1.1\r\ncontent-length: 13\r\n\r\n"
+        connection = await pool.request("POST", head + b'{"prompt": 1}')
         assert await connection.read(0.01) == b"x" * 10
         await asyncio.sleep(0.03)
         assert await connection.read(0.01) == b""
