@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weaver_sdk.cli.prose import Prose
+from weaver_sdk.markup.dialect import DIALECTS, Dialect
 
 BEFORE = (
     "<think>\nWe add the products.\nAll at once.\n"
@@ -42,6 +43,18 @@ def test_outlines_that_no_fork_came_of_are_text() -> None:
     prose = Prose()
     prose.add("<Parallel>\n<Outlines>\n<Outline>nothing to read</Outline>\n</Outlines>")
     assert prose.add("\nso I go on\n") == "nothing to read\nso I go on\n"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
+def test_every_dialect_is_read_where_none_was_named(dialect: Dialect) -> None:
+    prose = Prose(tuple(DIALECTS.values()))
+    opener = (dialect.block or dialect.outlines)[0]
+    outline = f"{dialect.outline[0]}1: a{dialect.outline[1]}\n"
+    assert prose.add(f"Plan:\n{opener}\n{dialect.outlines[0]}\n{outline}") == "Plan:\n"
+    assert prose.planning
+    assert prose.shown() == "1: a\n"
+    prose.add(dialect.outlines[1])
+    assert prose.fork() == ""
 
 
 def test_half_a_tag_is_not_shown() -> None:

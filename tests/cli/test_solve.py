@@ -80,6 +80,7 @@ def test_no_answer_is_a_failure(weaver: Weaver, base_url: str) -> None:
         (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--total-tokens", "-5"), 2, "more than 0"),
         (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--dialect", "klingon"), 2, "unknown dialect"),
         (("solve", "x", "--mode", "sideways"), 2, "parallel or sequential"),
+        (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--strategy", "hope"), 2, "unknown strategy"),
         (("solve", "x", "--local", "--base-url", "http://h/v1"), 2, "leave --base-url"),
         (("solve", "x", "--local", "--model", "no-such-file.gguf"), 2, "there is no file"),
         (("solve", "x", "--model", "gpt-5"), 2, "--base-url"),

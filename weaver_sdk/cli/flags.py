@@ -29,11 +29,13 @@ Local = Annotated[
     bool,
     typer.Option("--local", help="Start the embedded engine with the model that comes along."),
 ]
-Prompted = Annotated[
-    bool,
+Strategy = Annotated[
+    str | None,
     typer.Option(
-        "--prompted",
-        help="The model never learnt to fork: show it by example, and hold it to the markup by a grammar.",
+        help="How the model is brought to fork: `native`, it was trained to; `prompted`, by examples and a "
+        "grammar; `planned`, by asking for a plan. Found out where not given.",
+        metavar="STRATEGY",
+        autocompletion=lambda: ["auto", "native", "prompted", "planned"],
     ),
 ]
 DialectName = Annotated[str | None, typer.Option("--dialect", help="The markup that the model writes.")]

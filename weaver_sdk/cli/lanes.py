@@ -98,7 +98,8 @@ class Folded:
 class Board:
     """All that the view draws from."""
 
-    dialect: Dialect = THREADWEAVER
+    dialects: tuple[Dialect, ...] = (THREADWEAVER,)
+    """Whose tags the main line may hold."""
     problem: str = ""
     model: str = ""
     mode: Mode = "parallel"
@@ -117,7 +118,7 @@ class Board:
     prose: Prose = field(init=False)
 
     def __post_init__(self) -> None:
-        self.prose = Prose(self.dialect)
+        self.prose = Prose(self.dialects)
 
     @property
     def open_blocks(self) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
@@ -15,22 +16,23 @@ _LONG_PLAN = 20_000  # characters of outlines after which they are taken for pla
 class Prose:
     """The text of the main line that is not settled yet. Linear in the text, whatever the chunks."""
 
-    dialect: Dialect = THREADWEAVER
+    dialects: tuple[Dialect, ...] = (THREADWEAVER,)
+    """Whose tags to look for."""
     raw: str = ""
     """What came since the last settled line, with its tags."""
     answering: bool = False
     """The reasoning is closed; `raw` is the text of the answer."""
     _tags: re.Pattern[str] = field(init=False)
     _plan: re.Pattern[str] = field(init=False)
-    _plan_end: str = field(init=False)
+    _plan_end: re.Pattern[str] = field(init=False)
+    _think_end: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        pairs = self.dialect.tags()
-        tags = sorted((tag for pair in pairs.values() for tag in pair), key=len, reverse=True)
-        self._tags = re.compile("|".join(map(re.escape, tags)), re.IGNORECASE)
-        openers = [pairs[name][0] for name in ("block", "outlines") if name in pairs]
-        self._plan = re.compile("|".join(map(re.escape, openers)), re.IGNORECASE)
-        self._plan_end = self.dialect.outlines[1].lower()
+        pairs = [pair for dialect in self.dialects for pair in dialect.tags().items()]
+        self._tags = _any_of(tag for _, pair in pairs for tag in pair)
+        self._plan = _any_of(pair[0] for name, pair in pairs if name in ("block", "outlines"))
+        self._plan_end = _any_of(pair[1] for name, pair in pairs if name == "outlines")
+        self._think_end = _any_of(pair[1] for name, pair in pairs if name == "think")
 
     def add(self, text: str) -> str:
         """Take new text; return the lines that are now settled, without tags, or an empty string."""
@@ -38,9 +40,8 @@ class Prose:
         if self.answering:
             return ""
         settled = ""
-        close = self.dialect.think[1]
-        if ">" in text and (end := self.raw.lower().find(close.lower())) >= 0:
-            settled, self.raw = self.raw[:end], self.raw[end + len(close) :]
+        if ">" in text and (close := self._think_end.search(self.raw)) is not None:
+            settled, self.raw = self.raw[: close.start()], self.raw[close.end() :]
             self.answering = True
             return self.without_tags(settled)
         if "\n" not in text and len(self.raw) < _LONG_LINE:
@@ -91,7 +92,12 @@ class Prose:
         return "\n".join(lines)
 
     def _is_plain_text(self, plan: int) -> bool:
-        end = self.raw.lower().find(self._plan_end, plan)
-        if end < 0:
+        end = self._plan_end.search(self.raw, plan)
+        if end is None:
             return len(self.raw) - plan > _LONG_PLAN
-        return bool(self.raw[end + len(self._plan_end) :].strip())  # the model went on: no fork came of it
+        return bool(self.raw[end.end() :].strip())  # the model went on: no fork came of it
+
+
+def _any_of(tags: Iterable[str]) -> re.Pattern[str]:
+    """A pattern for any of the tags, in any letter case."""
+    return re.compile("|".join(map(re.escape, sorted(set(tags)))), re.IGNORECASE)

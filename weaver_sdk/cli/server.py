@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from weaver_sdk.markup.dialect import Dialect
     from weaver_sdk.options import Budget, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
+    from weaver_sdk.strategy import StrategyChoice
 
 _KEYS = {
     "base_url": str,
     "model": str,
     "api_key_env": str,
     "local": bool,
-    "prompted": bool,
+    "strategy": str,
     "dialect": str,
     "template": str,
 }
@@ -42,8 +43,7 @@ class ServerChoice:
     model: str | None = None
     api_key: str | None = None
     local: bool = False
-    prompted: bool = False
-    """The model never learnt to fork."""
+    strategy: str | None = None
     dialect: str | None = None
     template: str | None = None
     concurrency: int | None = None
@@ -83,11 +83,11 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
             api_key=given.api_key or (variables.get(key) if key else None),
             dialect=given.dialect or said.get("dialect"),
             template=given.template or said.get("template"),
-            prompted=given.prompted or said.get("prompted", False),
+            strategy=given.strategy or said.get("strategy"),
         )
     if said.get("local"):
-        prompted = given.prompted or said.get("prompted", False)
-        return replace(given, local=True, model=given.model or said.get("model"), prompted=prompted)
+        strategy = given.strategy or said.get("strategy")
+        return replace(given, local=True, model=given.model or said.get("model"), strategy=strategy)
     if given.api_key or (given.model and not _is_file(given.model)):
         raise ConfigurationError(_ADVICE.split(", or install")[0])
     if find_spec("xllamacpp") is None:
@@ -111,13 +111,11 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
             raise ConfigurationError("--local knows its model: leave --dialect and --template out")
         if choice.model and not _is_file(choice.model):
             raise ConfigurationError(f"--local takes a GGUF file as --model: there is no file {choice.model}")
-        if choice.prompted:
-            return _prompted_local(choice, sampling, budget)
+        if choice.strategy:
+            return _local_with_strategy(choice, choice.strategy, sampling, budget)
         return ParallelReasoner.local(choice.model, sampling=sampling, budget=budget, **more)
-    if choice.prompted:
-        from weaver_sdk.markup.prompted import PROMPTED
-
-        more["strategy"] = PROMPTED
+    if choice.strategy:
+        more["strategy"] = choice.strategy
     if choice.dialect:
         more["dialect"] = choice.dialect
     if choice.template:
@@ -132,29 +130,30 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
     )
 
 
-def _prompted_local(choice: ServerChoice, sampling: Sampling | None, budget: Budget) -> ParallelReasoner:
+def _local_with_strategy(
+    choice: ServerChoice, strategy: str, sampling: Sampling | None, budget: Budget
+) -> ParallelReasoner:
     from weaver_sdk.engines.llama import LlamaServer
-    from weaver_sdk.markup.prompted import PROMPTED
+    from weaver_sdk.engines.models import default_model
     from weaver_sdk.options import Sampling
     from weaver_sdk.reasoner import ParallelReasoner
 
-    if choice.model is None:
-        raise ConfigurationError("--prompted is for a model of yours: name its GGUF file with --model")
     places = choice.concurrency or 8
     return ParallelReasoner(
-        engine=LlamaServer(choice.model, slots=places),
-        strategy=PROMPTED,
+        engine=LlamaServer(choice.model or default_model(), slots=places),
+        strategy=cast("StrategyChoice", strategy),  # checked there, whatever it is
         sampling=sampling or Sampling(temperature=0.0),
         budget=budget,
         max_concurrency=places,
     )
 
 
-def dialect_of(choice: ServerChoice) -> Dialect:
-    """Return the dialect that the model writes."""
-    from weaver_sdk.markup.dialect import DIALECTS, THREADWEAVER
+def dialects_of(choice: ServerChoice) -> tuple[Dialect, ...]:
+    """Return the dialects that the model may write: the one that was named, or all there are."""
+    from weaver_sdk.markup.dialect import DIALECTS
 
-    return DIALECTS.get(choice.dialect or "", THREADWEAVER)
+    named = DIALECTS.get(choice.dialect or "")
+    return (named,) if named is not None else tuple(DIALECTS.values())
 
 
 def _is_file(model: str) -> bool:

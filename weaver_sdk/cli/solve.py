@@ -35,7 +35,7 @@ def solve(
     model: flags.Model = None,
     api_key: flags.ApiKey = None,
     local: flags.Local = False,
-    prompted: flags.Prompted = False,
+    strategy: flags.Strategy = None,
     dialect: flags.DialectName = None,
     template: flags.Template = None,
     concurrency: flags.Concurrency = None,
@@ -84,7 +84,7 @@ def solve(
             model=model,
             api_key=api_key,
             local=local,
-            prompted=prompted,
+            strategy=strategy,
             dialect=dialect,
             template=template,
             concurrency=concurrency,
@@ -123,7 +123,7 @@ async def _solve(
     from weaver_sdk.cli.lanes import Board
     from weaver_sdk.cli.scene import Scene
     from weaver_sdk.cli.screen import Screen
-    from weaver_sdk.cli.server import build_reasoner, choose_server, dialect_of
+    from weaver_sdk.cli.server import build_reasoner, choose_server, dialects_of
     from weaver_sdk.cli.watch import watch
     from weaver_sdk.telemetry.timeline_file import recording
 
@@ -133,7 +133,7 @@ async def _solve(
     if choice.chosen_by_us and not quiet:
         err.print("no server named: using the embedded engine (--local)", style="dim")
     screen = Screen(view, live=False if plain or quiet else None)
-    scene = Scene(Board(dialect=dialect_of(choice)), screen, "hide" if quiet else "show")
+    scene = Scene(Board(dialects=dialects_of(choice)), screen, "hide" if quiet else "show")
     with recording(trace) as record:
         async with build_reasoner(choice, sampling, budget) as reasoner:
             [watched] = await watch(reasoner, [(question, scene.board)], scene, record)

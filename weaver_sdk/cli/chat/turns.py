@@ -25,7 +25,7 @@ async def take_turn(
     text: str,
     *,
     reasoner: ParallelReasoner,
-    dialect: Dialect,
+    dialects: tuple[Dialect, ...],
     settings: Settings,
     conversation: Conversation,
     journal: Journal,
@@ -47,7 +47,7 @@ async def take_turn(
                 budget=settings.budget,
                 history=history,
             ),
-            Board(dialect=dialect, mode=mode),
+            Board(dialects=dialects, mode=mode),
         )
         for mode in modes
     ]
