@@ -37,8 +37,8 @@ def roll_out(
         BackendError: a run could not be finished.
     """
     with tempfile.TemporaryDirectory(prefix="weaver-rollouts-") as folder:
-        path = Path(folder) / "policy.gguf"
-        export_gguf(model, path, "policy")
+        path = Path(folder) / "weaver-nano.gguf"  # a name by which the runtime knows that it was trained
+        export_gguf(model, path, "weaver-nano")
         return asyncio.run(_roll_out(path, questions, samples, temperature, seed, mode))
 
 

@@ -1,0 +1,79 @@
+"""The annotator: a trace becomes a trajectory, or is refused with a reason. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import pytest
+
+from weaver_sdk.backends.base import CompletionRequest
+from weaver_sdk.markup import THREADWEAVER
+from weaver_sdk.markup.well_formed import check_well_formed
+from weaver_sdk.testing import Reply, ScriptedBackend
+from weaver_sdk.training.annotate import Refused, Teacher, Trace, annotate
+
+TRACE = Trace(
+    problem="Compute 2*3 + 4*5",
+    solution="We need two products. 2*3 = 6. Likewise 4*5 = 20. The sum is 26.",
+    answer="26",
+)
+GOOD = {
+    "steps": "1. We need two products.\n2. 2*3 = 6.\n3. Likewise 4*5 = 20.\n4. The sum is 26.",
+    "groups": "2, 3",
+    "edit 2": "2. 2*3 = 6.",
+    "edit 3": "4*5 = 20.",
+    "outline 6": "Multiply 2 by 3",
+    "outline 20": "Multiply 4 by 5",
+}
+
+
+def teacher(**changed: str) -> Teacher:
+    answers = GOOD | {name.replace("_", " "): text for name, text in changed.items()}
+
+    def answer(request: CompletionRequest) -> Reply:
+        asked = request.text
+        if "as a numbered list" in asked:
+            name = "steps"
+        elif "Write each such group" in asked:
+            name = "groups"
+        elif "Rewrite step 2" in asked:
+            name = "edit 2"
+        elif "Rewrite step 3" in asked:
+            name = "edit 3"
+        else:
+            name = "outline 20" if "20" in asked else "outline 6"
+        return Reply(answers[name], times=None)
+
+    return Teacher(ScriptedBackend(answer), lambda messages: messages[-1]["content"])
+
+
+async def test_a_trace_becomes_a_well_formed_trajectory_with_the_same_steps() -> None:
+    text = await annotate(teacher(), TRACE)
+    check_well_formed(text, THREADWEAVER)
+    assert text == (
+        "<think>\nWe need two products.\n<Parallel>\n<Outlines>\n<Outline>1: Multiply 2 by 3</Outline>\n"
+        "<Outline>2: Multiply 4 by 5</Outline>\n</Outlines>\n<Thread>\n1: 2*3 = 6.\n</Thread><Thread>\n"
+        "2: 4*5 = 20.\n</Thread>\n</Parallel>\nThe sum is 26.\n</think>\n\\boxed{26}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"steps": "I cannot do that."}, "steps: 0 found"),
+        (
+            {"steps": "1. We need two products.\n2. 2*3 = 6.\n3. The sum is 26."},
+            "steps: 20, 4, 5 of the trace",
+        ),
+        ({"groups": "none"}, "groups: no steps"),
+        ({"groups": "2, 4"}, "groups: '2, 4' does not name neighbouring steps"),
+        ({"groups": "2, 3\n3, 4"}, "groups: .* once each"),
+        ({"groups": "4, 5"}, "groups: .* of 1 to 4"),
+        ({"edit_3": "4*5 = 21."}, "edits: step 3 has other numbers"),
+        ({"edit_2": "\n \n"}, "answer is empty"),
+        ({"outline_20": "Work out that 4*5 is 20"}, "outlines: .* gives away 20"),
+        ({"outline_6": "Write <Thread> 2*3"}, "filter: "),
+        ({"edit_3": "4*5 = 20. </Thread>"}, "filter: "),
+    ],
+)
+async def test_a_trace_is_refused_with_the_stage_and_the_reason(changed: dict[str, str], reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        await annotate(teacher(**changed), TRACE)

@@ -1,0 +1,175 @@
+"""From a sequential trace to a fork/join trajectory, by a teacher model behind any `Backend`.
+
+Five stages, each a function with a prompt of its own: steps, groups, edits, outlines, and a filter that needs
+no model. A trace that does not pass is refused with the reason, and nothing is repaired in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from weaver_sdk.backends.base import Backend, CompletionRequest, Prompt
+from weaver_sdk.errors import MarkupError
+from weaver_sdk.markup import THREADWEAVER, Messages
+from weaver_sdk.markup.well_formed import check_well_formed
+from weaver_sdk.options import Sampling
+from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
+
+STEPS = """Here is a problem and its solution.
+
+Problem: {problem}
+
+Solution:
+{solution}
+
+Copy the solution as a numbered list, one step of the reasoning on each line. Do not add or leave out
+anything."""
+
+GROUPS = """Here are the steps of a solution to the problem "{problem}".
+
+{steps}
+
+Some steps that follow one another do not need each other's results: different people could do them at the
+same time. Write each such group on one line, as step numbers with commas, for example: 2, 3, 4
+Write "none" if there is no such group."""
+
+EDIT = """Steps {numbers} of a solution are going to be done at the same time by different people.
+
+{steps}
+
+Rewrite step {number} so that it can be understood without the other steps of the group. Change as few words
+as you can. Answer with the step alone, on one line."""
+
+OUTLINE = """Step of a solution: {step}
+
+Say in at most eight words what this step works out, as an order to the person who will do it. Do not give
+away its result. Answer with the order alone."""
+
+_NUMBERED = re.compile(r"^\s*(\d+)[.):]\s+(.+)$", re.MULTILINE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+class Refused(ValueError):
+    """A trace cannot be used; the message says at which stage and why."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A solved problem, as some model wrote it down step by step."""
+
+    problem: str
+    solution: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model that is asked one question at a time, greedily; `render` applies its chat template."""
+
+    backend: Backend
+    render: Callable[[Messages], str]
+    max_tokens: int = 800
+
+    async def ask(self, question: str) -> str:
+        """The model's answer; raises BackendError where it cannot be had."""
+        messages = ({"role": "user", "content": question},)
+        request = CompletionRequest(
+            prompt=Prompt(text=self.render(messages), messages=messages),
+            max_tokens=self.max_tokens,
+            sampling=Sampling(temperature=0.0),
+        )
+        return "".join([chunk.text async for chunk in self.backend.stream(request)]).strip()
+
+
+async def annotate(teacher: Teacher, trace: Trace) -> str:
+    """The trajectory in the markup, byte for byte as models are trained on it.
+
+    Raises:
+        Refused: a stage gave nothing usable, or the result does not pass the filter.
+    """
+    steps = await find_steps(teacher, trace)
+    groups = await find_groups(teacher, trace, steps)
+    parts: list[str | Fork] = []
+    at = 0
+    for group in groups:
+        parts += steps[at : group[0]]
+        edited = [await edit_step(teacher, steps, group, index) for index in group]
+        outlines = [await write_outline(teacher, step) for step in edited]
+        parts.append(Fork(tuple(map(Thread, outlines, edited))))
+        at = group[-1] + 1
+    parts += steps[at:]
+    text = Trajectory(tuple(parts), trace.answer).parallel()
+    check(text, parts)
+    return text
+
+
+async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:
+    """Stage 1: the steps of the trace, in its own words; every number of the trace must be among them."""
+    answer = await teacher.ask(STEPS.format(problem=trace.problem, solution=trace.solution))
+    steps = [found[2].strip() for found in _NUMBERED.finditer(answer)]
+    if len(steps) < 2:
+        raise Refused(f"steps: {len(steps)} found, so there is nothing to fork")
+    lost = set(_NUMBER.findall(trace.solution)) - set(_NUMBER.findall("\n".join(steps)))
+    if lost:
+        raise Refused(f"steps: {', '.join(sorted(lost))} of the trace is in none of them")
+    return steps
+
+
+async def find_groups(teacher: Teacher, trace: Trace, steps: Sequence[str]) -> list[list[int]]:
+    """Stage 2: runs of neighbouring steps (indices from 0) that can be done at once, in order."""
+    answer = await teacher.ask(GROUPS.format(problem=trace.problem, steps=numbered(steps)))
+    groups = [[int(n) - 1 for n in _NUMBER.findall(line) if n.isdigit()] for line in answer.splitlines()]
+    groups = [group for group in groups if len(group) > 1]
+    if not groups:
+        raise Refused("groups: no steps can be done at once")
+    flat = [index for group in groups for index in group]
+    runs = all(group == list(range(group[0], group[0] + len(group))) for group in groups)
+    if not runs or flat != sorted(set(flat)) or not 0 <= flat[0] <= flat[-1] < len(steps):
+        raise Refused(f"groups: {answer!r} does not name neighbouring steps of 1 to {len(steps)} once each")
+    return groups
+
+
+async def edit_step(teacher: Teacher, steps: Sequence[str], group: Sequence[int], index: int) -> str:
+    """Stage 3: a step without references to its siblings; its numbers may not change."""
+    siblings = ", ".join(str(i + 1) for i in group)
+    shown = numbered([steps[i] for i in group], [i + 1 for i in group])
+    answer = await teacher.ask(EDIT.format(numbers=siblings, steps=shown, number=index + 1))
+    edited = _one_line(re.sub(r"^\s*\d+[.):]\s+", "", answer))
+    if sorted(_NUMBER.findall(edited)) != sorted(_NUMBER.findall(steps[index])):
+        raise Refused(f"edits: step {index + 1} has other numbers than before: {edited!r}")
+    return edited
+
+
+async def write_outline(teacher: Teacher, step: str) -> str:
+    """Stage 4: what the step is to work out, without what comes out."""
+    outline = _one_line(await teacher.ask(OUTLINE.format(step=step)))
+    numbers = _NUMBER.findall(step)
+    if numbers and numbers[-1] not in numbers[:-1] and numbers[-1] in _NUMBER.findall(outline):
+        raise Refused(f"outlines: {outline!r} gives away {numbers[-1]}")
+    return outline
+
+
+def check(text: str, parts: Sequence[str | Fork]) -> None:
+    """Stage 5: the strict form, and no two threads of a block that do the same."""
+    try:
+        check_well_formed(text, THREADWEAVER)
+    except MarkupError as error:
+        raise Refused(f"filter: {error}") from error
+    for part in parts:
+        if isinstance(part, Fork) and len({thread.body for thread in part.threads}) < len(part.threads):
+            raise Refused("filter: two threads of a block are the same")
+
+
+def numbered(steps: Sequence[str], numbers: Sequence[int] | None = None) -> str:
+    """`1. …` lines, from 1 where no numbers are given."""
+    pairs = zip(numbers or range(1, len(steps) + 1), steps, strict=True)
+    return "\n".join(f"{number}. {step}" for number, step in pairs)
+
+
+def _one_line(answer: str) -> str:
+    line = next((line.strip() for line in answer.splitlines() if line.strip()), "")
+    if not line:
+        raise Refused("the teacher's answer is empty")
+    return line
