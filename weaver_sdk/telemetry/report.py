@@ -108,6 +108,7 @@ def repairs(result: Result) -> list[str]:
 _NO_FORK = {
     "sequential_mode": "sequential mode",
     "no_tag": "the model opened no block",
+    "not_divided": "the model saw no parts worth a fork",
     "escaped_tags": "the tags came escaped",
     "unreadable_outlines": "its outlines could not be read",
     "max_depth": "the budget allows no block",
@@ -116,4 +117,5 @@ _NO_FORK = {
 
 
 def _why_no_fork(result: Result) -> str:
-    return "" if result.no_fork_reason is None else _NO_FORK[result.no_fork_reason]
+    reason = result.no_fork_reason
+    return "" if reason is None else _NO_FORK.get(reason, reason.replace("_", " "))
