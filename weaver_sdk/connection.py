@@ -8,12 +8,14 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.base import Backend, Prompt
+from weaver_sdk.backends.base import Api, Backend, Capabilities, Prompt
+from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.link import server_address
+from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.prompted import Phase, PromptedStrategy
@@ -36,6 +38,9 @@ _log = logging.getLogger("weaver_sdk")
 
 RenderPrompt = Callable[[Messages], str]
 """From messages to the text that the model writes on."""
+
+ApiChoice = Literal["auto"] | Api
+"""Which endpoint to ask; "auto": `/v1/completions` where it is there, else `/v1/chat/completions`."""
 
 TemplateChoice = str | RenderPrompt
 """The name of a template, "auto", "raw", or a callable."""
@@ -111,6 +116,8 @@ class ConnectionPlan:
     http_client: httpx2.AsyncClient | None = None
     backend: Backend | None = None
     engine: Engine | None = None
+    api: ApiChoice = "auto"
+    capabilities: Capabilities | None = None
     dialect: str | Dialect = "threadweaver"
     template: TemplateChoice = "auto"
     strategy: PromptedStrategy | None = None
@@ -135,6 +142,13 @@ class ConnectionPlan:
         if self.client is not None and len(extra := [name for name in given if name != "model"]) > 1:
             named = next(name for name in extra if name != "client")
             raise ConfigurationError(f"give client or {named}, not both: an AsyncOpenAI has its own")
+        if self.api not in ("auto", *get_args(Api)):
+            raise ConfigurationError(f'api={self.api!r}: use "auto", "completions" or "chat"')
+        for whole in ("backend", "engine"):
+            if getattr(self, whole) is not None and (self.api != "auto" or self.capabilities is not None):
+                raise ConfigurationError(f"give {whole}, or api and capabilities: a {whole} brings its own")
+        if self.api == "chat" and self.template != "auto":
+            raise ConfigurationError('give api="chat" or template: over chat the server applies its own')
         if self.strategy is not None and (self.dialect != "threadweaver" or self.template != "auto"):
             raise ConfigurationError("give strategy, or dialect and template: a strategy brings its own")
         if self.max_concurrency < 1:
@@ -187,9 +201,9 @@ class ConnectionPlan:
             await opened.enter_async_context(self.engine)
             backend = self._engine_backend(self.engine)
         else:
-            backend = self._server_backend()
+            backend = await self._server_backend()
         opened.push_async_callback(backend.aclose)
-        if isinstance(backend, CompletionsBackend):
+        if isinstance(backend, ServerBackend):
             await backend.discover()
         return backend
 
@@ -208,19 +222,41 @@ class ConnectionPlan:
             )
         return CompletionsBackend(engine.model_name, engine.base_url, **self._habits())
 
-    def _server_backend(self) -> CompletionsBackend:
+    async def _server_backend(self) -> ServerBackend:
+        """Return a backend for the server's address, by the endpoint that was asked for or that it has."""
+        if self.api == "chat":
+            return self._to_server(ChatBackend)
+        backend = self._to_server(CompletionsBackend)
+        if self.api == "completions" or self.template != "auto":
+            return backend
+        try:
+            found = await backend.discover()
+        except BaseException:
+            await backend.aclose()
+            raise
+        if found.capabilities.api == "completions":
+            return backend
+        await backend.aclose()
+        return self._to_server(ChatBackend, backend.model, found.capabilities)
+
+    def _to_server(
+        self,
+        kind: type[ServerBackend],
+        model: str | None = None,
+        capabilities: Capabilities | None = None,
+    ) -> ServerBackend:
+        """Return a backend; what was found out about the server goes before what was not given."""
+        habits = self._habits() | {"capabilities": capabilities or self.capabilities}
         if self.client is not None or (self.http_client is not None and self.base_url is None):
-            return CompletionsBackend(
-                self.model,
+            return kind(
+                model or self.model,
                 api_key=self.api_key,
                 client=self.client,
                 http_client=self.http_client,
-                **self._habits(),
+                **habits,
             )
-        server = resolve_server(self.base_url, self.api_key, self.model)
-        return CompletionsBackend(
-            server.model, server.base_url, server.api_key, http_client=self.http_client, **self._habits()
-        )
+        server = resolve_server(self.base_url, self.api_key, model or self.model)
+        return kind(server.model, server.base_url, server.api_key, http_client=self.http_client, **habits)
 
     def _habits(self) -> dict[str, Any]:
         return {
@@ -234,6 +270,8 @@ class ConnectionPlan:
 
     async def _render(self, backend: Backend) -> RenderPrompt:
         """Choose how a question becomes a prompt; "auto" asks the server first, then the model's name."""
+        if backend.capabilities.api == "chat":
+            return partial(render, template=TEMPLATES["raw"])  # the server wraps the turns
         if callable(self.template):
             return self.template
         if self.template != "auto":

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import openai
 
     from weaver_sdk.backends.answer import Timeouts
-    from weaver_sdk.connection import Engine, TemplateChoice
+    from weaver_sdk.backends.base import Capabilities
+    from weaver_sdk.connection import ApiChoice, Engine, TemplateChoice
     from weaver_sdk.markup import Dialect
     from weaver_sdk.markup.prompted import PromptedStrategy
 
@@ -49,6 +50,8 @@ class ParallelReasoner:
         http_client: an `httpx2.AsyncClient` to send requests with; never closed here.
         backend: any `Backend`, in place of a server.
         engine: a server that is started with the reasoner and stopped with it.
+        api: which endpoint to ask: "completions", "chat", or "auto": `/completions` where it is there.
+        capabilities: what the server can do, where that is known better than by asking it.
         dialect: the markup that the model writes, by name or as data.
         template: how a question becomes a prompt: a named template, "raw", a callable from messages to text,
             or "auto": what the server tells, else what the model's name tells.
@@ -74,6 +77,8 @@ class ParallelReasoner:
         http_client: httpx2.AsyncClient | None = None,
         backend: Backend | None = None,
         engine: Engine | None = None,
+        api: ApiChoice = "auto",
+        capabilities: Capabilities | None = None,
         dialect: str | Dialect = "threadweaver",
         template: TemplateChoice = "auto",
         strategy: PromptedStrategy | None = None,
@@ -91,6 +96,8 @@ class ParallelReasoner:
             http_client=http_client,
             backend=backend,
             engine=engine,
+            api=api,
+            capabilities=capabilities,
             dialect=dialect,
             template=template,
             strategy=strategy,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.base import Chunk, CompletionRequest, Prompt, Retry, Usage
+from weaver_sdk.backends.base import Backend, Chunk, CompletionRequest, Prompt, Retry, Usage
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.retry import RetryPolicy
 from weaver_sdk.errors import BackendError
@@ -58,7 +58,7 @@ class Got:
         return [chunk.retry for chunk in self.chunks if chunk.retry is not None]
 
 
-async def collect(backend: CompletionsBackend, request: CompletionRequest | None = None) -> Got:
+async def collect(backend: Backend, request: CompletionRequest | None = None) -> Got:
     """Read a completion to its end, or to its error."""
     got = Got()
     try:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.backends.collecting import QUESTION, asking
 from weaver_sdk.backends.base import Capabilities, Chunk, Usage
-from weaver_sdk.backends.payload import read_chunk, request_body
 from weaver_sdk.backends.capabilities import KNOWN
+from weaver_sdk.backends.payload import read_chunk, request_body
 from weaver_sdk.options import Sampling
 
 PLAIN = {

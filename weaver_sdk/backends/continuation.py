@@ -38,8 +38,8 @@ class _Repeats:
 
     def __init__(self, prefix: str, *, asked: bool) -> None:
         possible = {prefix} if len(prefix) >= _SURE else set[str]()
-        if asked:
-            possible |= _last_lines(prefix)
+        if asked:  # white space at the beginning is overlooked on both sides
+            possible = {text.lstrip() for text in possible | _last_lines(prefix)}
         self._possible = sorted(possible, key=len, reverse=True)
         self._asked = asked
         self._held: list[Chunk] = []
