@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from weaver_sdk.backends.base import CompletionRequest
+from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.markup import THREADWEAVER
 from weaver_sdk.markup.well_formed import check_well_formed
 from weaver_sdk.testing import Reply, ScriptedBackend
-from weaver_sdk.training.annotate import Refused, Teacher, Trace, annotate
+from weaver_sdk.training.annotate import Refused, Teacher, Trace, annotate, annotate_all
 
 TRACE = Trace(
     problem="Compute 2*3 + 4*5",
@@ -68,7 +72,7 @@ async def test_a_trace_becomes_a_well_formed_trajectory_with_the_same_steps() ->
         ({"groups": "2, 3\n3, 4"}, "groups: .* once each"),
         ({"groups": "4, 5"}, "groups: .* of 1 to 4"),
         ({"edit_3": "4*5 = 21."}, "edits: step 3 has other numbers"),
-        ({"edit_2": "\n \n"}, "answer is empty"),
+        ({"edit_2": "\n \n"}, "answers: the teacher wrote nothing"),
         ({"outline_20": "Work out that 4*5 is 20"}, "outlines: .* gives away 20"),
         ({"outline_6": "Write <Thread> 2*3"}, "filter: "),
         ({"edit_3": "4*5 = 20. </Thread>"}, "filter: "),
@@ -77,3 +81,17 @@ async def test_a_trace_becomes_a_well_formed_trajectory_with_the_same_steps() ->
 async def test_a_trace_is_refused_with_the_stage_and_the_reason(changed: dict[str, str], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         await annotate(teacher(**changed), TRACE)
+
+
+def test_many_traces_leave_a_line_each_are_counted_by_stage_and_not_asked_again(tmp_path: Path) -> None:
+    other = Trace(problem="1+1", solution="It is 2, not 77.", answer="2")
+    backend = teacher().backend
+    plan = ConnectionPlan(backend=backend, template="raw", strategy="native")
+    out = tmp_path / "out.jsonl"
+    counts = annotate_all(plan, [TRACE, other], out, lambda: None)
+    assert counts == (1, {"steps": 1})
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["problem"] for line in lines] == [TRACE.problem, other.problem]
+    asked = len(backend.requests)  # type: ignore[attr-defined]
+    assert annotate_all(plan, [TRACE, other], out, lambda: None) == counts
+    assert len(backend.requests) == asked  # type: ignore[attr-defined]

@@ -6,11 +6,16 @@ no model. A trace that does not pass is refused with the reason, and nothing is 
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from weaver_sdk.backends.base import Backend, CompletionRequest, Prompt
+from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.errors import MarkupError
 from weaver_sdk.markup import THREADWEAVER, Messages
 from weaver_sdk.markup.well_formed import check_well_formed
@@ -105,6 +110,46 @@ async def annotate(teacher: Teacher, trace: Trace) -> str:
     return text
 
 
+def annotate_all(
+    plan: ConnectionPlan, traces: Sequence[Trace], out: Path, done: Callable[[], None]
+) -> tuple[int, dict[str, int]]:
+    """Annotates one trace after the other, a JSON line of `out` for each; goes on behind the lines there are.
+
+    A line holds the problem, and the trajectory as `text` or the reason as `refused`.
+
+    Returns:
+        How many were accepted, and how many each stage refused.
+    """
+    finished = len(out.read_text().splitlines()) if out.exists() else 0
+    for _ in range(finished):
+        done()
+
+    def keep(line: dict[str, str]) -> None:
+        with out.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        done()
+
+    asyncio.run(_annotate_each(plan, traces[finished:], keep))
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    refused = Counter(line["refused"].partition(":")[0] for line in lines if "refused" in line)
+    return len(lines) - refused.total(), dict(refused)
+
+
+async def _annotate_each(
+    plan: ConnectionPlan, traces: Sequence[Trace], keep: Callable[[dict[str, str]], None]
+) -> None:
+    connection = await plan.open()
+    try:
+        teacher = Teacher(connection.backend, connection.render)
+        for trace in traces:
+            try:
+                keep({"problem": trace.problem, "text": await annotate(teacher, trace)})
+            except Refused as refusal:
+                keep({"problem": trace.problem, "refused": str(refusal)})
+    finally:
+        await connection.aclose()
+
+
 async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:
     """Stage 1: the steps of the trace, in its own words; every number of the trace must be among them."""
     answer = await teacher.ask(STEPS.format(problem=trace.problem, solution=trace.solution))
@@ -171,5 +216,5 @@ def numbered(steps: Sequence[str], numbers: Sequence[int] | None = None) -> str:
 def _one_line(answer: str) -> str:
     line = next((line.strip() for line in answer.splitlines() if line.strip()), "")
     if not line:
-        raise Refused("the teacher's answer is empty")
+        raise Refused("answers: the teacher wrote nothing")
     return line

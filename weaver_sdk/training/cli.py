@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from weaver_sdk.connection import ConnectionPlan
+from weaver_sdk.engines.llama import LlamaServer
+from weaver_sdk.training.annotate import Trace, annotate_all
 from weaver_sdk.training.curve import draw
 from weaver_sdk.training.export_gguf import export_gguf
 from weaver_sdk.training.export_huggingface import export_huggingface
@@ -117,6 +121,26 @@ def grpo(
             model, list(TASKS.values()), Plan(iterations=iterations, divide=divide, seed=seed), folder, report
         )
     save_model(model, folder / "model.pt")
+
+
+@app.command()
+def annotate(
+    traces: Annotated[Path, typer.Argument(help="JSON lines of problem, solution and answer.", exists=True)],
+    out: Annotated[Path, typer.Argument(help="Where accepted trajectories go, as JSON lines.")],
+    gguf: Annotated[Path | None, typer.Option(help="A teacher for the embedded engine.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="A teacher on a server.")] = None,
+    model: Annotated[str | None, typer.Option(help="Its name there.")] = None,
+) -> None:
+    """Turn sequential traces into fork/join trajectories by a teacher model; resumes behind the last line."""
+    asked = [Trace(**json.loads(line)) for line in traces.read_text().splitlines()]
+    engine = LlamaServer(gguf) if gguf is not None else None
+    plan = ConnectionPlan(model=model, base_url=base_url, engine=engine, strategy="native")
+    with _bar() as bar:
+        shown = bar.add_task("annotating", total=len(asked))
+        accepted, refused = annotate_all(plan, asked, out, lambda: bar.update(shown, advance=1))
+    console.print(f"{accepted} of {len(asked)} accepted")
+    for stage, count in sorted(refused.items()):
+        console.print(f"  refused by {stage}: {count}")
 
 
 @app.command()
