@@ -14,6 +14,7 @@ FLOORS = [
     {"cli"},
     {"reasoner"},
     {"connection", "settings"},
+    {"strategy"},
     {"runtime"},
     {"backends"},
     {"engines", "models"},

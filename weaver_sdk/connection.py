@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,15 +17,10 @@ from weaver_sdk.backends.link import server_address
 from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
-from weaver_sdk.markup.prompted import Phase, PromptedStrategy
-from weaver_sdk.markup.prompts import (
-    TEMPLATES,
-    Messages,
-    build_problem_messages,
-    render,
-    template_for_model,
-)
+from weaver_sdk.markup.prompts import TEMPLATES, Messages, render, template_for_model
+from weaver_sdk.options import Mode
 from weaver_sdk.settings import resolve_server
+from weaver_sdk.strategy import Approach, Grammars, RenderPrompt, StrategyChoice, check_choice, choose
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,9 +29,6 @@ if TYPE_CHECKING:
     import openai
 
 _log = logging.getLogger("weaver_sdk")
-
-RenderPrompt = Callable[[Messages], str]
-"""From messages to the text that the model writes on."""
 
 ApiChoice = Literal["auto"] | Api
 """Which endpoint to ask; "auto": `/v1/completions` where it is there, else `/v1/chat/completions`."""
@@ -84,17 +75,20 @@ class Connection:
     """What runs need, open."""
 
     backend: Backend
-    dialect: Dialect
+    """What runs speak with."""
+    approach: Approach
     render: RenderPrompt
     places: asyncio.Semaphore
-    grammar_for: Callable[[Phase], str | None] | None
     opened: AsyncExitStack
     """What was opened for it."""
 
-    def prompt(self, problem: str, history: Messages) -> Prompt:
+    def prompt(self, problem: str, history: Messages, mode: Mode) -> Prompt:
         """Return a problem as the server takes it."""
-        messages = build_problem_messages(problem, self.dialect, history=history)
-        return Prompt(text=self.render(messages), messages=tuple(messages))
+        return self.approach.prompt(problem, history, mode, self.render)
+
+    def grammars(self, mode: Mode) -> Grammars | None:
+        """Return what holds the model to the markup, where something has to and the server can."""
+        return self.approach.grammars(mode, self.backend)
 
     async def aclose(self) -> None:
         """Close what was opened for it."""
@@ -118,9 +112,9 @@ class ConnectionPlan:
     engine: Engine | None = None
     api: ApiChoice = "auto"
     capabilities: Capabilities | None = None
-    dialect: str | Dialect = "threadweaver"
+    dialect: str | Dialect | None = None
     template: TemplateChoice = "auto"
-    strategy: PromptedStrategy | None = None
+    strategy: StrategyChoice = "auto"
     max_concurrency: int = 64
     retries: int = 2
     timeout: float | Timeouts = 60.0
@@ -149,8 +143,7 @@ class ConnectionPlan:
                 raise ConfigurationError(f"give {whole}, or api and capabilities: a {whole} brings its own")
         if self.api == "chat" and self.template != "auto":
             raise ConfigurationError('give api="chat" or template: over chat the server applies its own')
-        if self.strategy is not None and (self.dialect != "threadweaver" or self.template != "auto"):
-            raise ConfigurationError("give strategy, or dialect and template: a strategy brings its own")
+        check_choice(self.strategy, self.dialect, self.template)
         if self.max_concurrency < 1:
             raise ConfigurationError(f"max_concurrency={self.max_concurrency}: use 1 or more")
         if self.retries < 0:
@@ -175,22 +168,28 @@ class ConnectionPlan:
         opened = AsyncExitStack()
         try:
             backend = await self._open_backend(opened)
-            grammar = backend.capabilities.grammar
+            template = await self._template(backend)
+            chats = template is not None and self.template != "raw"
+            approach = choose(self.strategy, self._dialect(), backend, has_template=chats)
+            _log.info("model %r, strategy %s: %s", backend.model, approach.name, approach.why)
+            if template is None and approach.needs_template:
+                _log.warning(
+                    "no chat template is known for model %r: the question is sent as it is. Give template=…",
+                    backend.model,
+                )
+            how = template or partial(render, template=TEMPLATES["raw"])
             return Connection(
-                backend=backend,
-                dialect=self._dialect(),
-                render=self.strategy.prompt if self.strategy else await self._render(backend),
+                backend=approach.backend(backend, how),
+                approach=approach,
+                render=how,
                 places=asyncio.Semaphore(self.max_concurrency),
-                grammar_for=self.strategy.grammar_for if self.strategy and grammar else None,
                 opened=opened,
             )
         except BaseException:
             await opened.aclose()
             raise
 
-    def _dialect(self) -> Dialect:
-        if self.strategy is not None:
-            return self.strategy.dialect
+    def _dialect(self) -> Dialect | None:
         return DIALECTS[self.dialect] if isinstance(self.dialect, str) else self.dialect
 
     async def _open_backend(self, opened: AsyncExitStack) -> Backend:
@@ -268,8 +267,8 @@ class ConnectionPlan:
     def _timeouts(self) -> Timeouts:
         return self.timeout if isinstance(self.timeout, Timeouts) else Timeouts(idle=self.timeout)
 
-    async def _render(self, backend: Backend) -> RenderPrompt:
-        """Choose how a question becomes a prompt; "auto" asks the server first, then the model's name."""
+    async def _template(self, backend: Backend) -> RenderPrompt | None:
+        """Return how a question becomes a prompt; "auto" asks the server first, then the model's name."""
         if backend.capabilities.api == "chat":
             return partial(render, template=TEMPLATES["raw"])  # the server wraps the turns
         if callable(self.template):
@@ -279,9 +278,4 @@ class ConnectionPlan:
         if isinstance(backend, TellsTemplate) and (told := await backend.chat_template()) is not None:
             return told
         name = template_for_model(backend.model)
-        if name is None:
-            _log.warning(
-                "no chat template is known for model %r: the question is sent as it is. Give template=…",
-                backend.model,
-            )
-        return partial(render, template=TEMPLATES[name or "raw"])
+        return partial(render, template=TEMPLATES[name]) if name else None

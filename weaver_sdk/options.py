@@ -11,6 +11,9 @@ from weaver_sdk.errors import BudgetError, ConfigurationError
 Mode = Literal["parallel", "sequential"]
 """`parallel` runs the fork/join state machine; `sequential` is the same model with the tags as plain text."""
 
+StrategyName = Literal["native", "prompted", "planned"]
+"""Why a model forks: it was trained to, it is shown how, or it is asked for a plan and then for each part."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:

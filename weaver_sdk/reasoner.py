@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weaver_sdk.backends.base import Capabilities
     from weaver_sdk.connection import ApiChoice, Engine, TemplateChoice
     from weaver_sdk.markup import Dialect
-    from weaver_sdk.markup.prompted import PromptedStrategy
+    from weaver_sdk.strategy import StrategyChoice
 
 
 class ParallelReasoner:
@@ -52,11 +52,14 @@ class ParallelReasoner:
         engine: a server that is started with the reasoner and stopped with it.
         api: which endpoint to ask: "completions", "chat", or "auto": `/completions` where it is there.
         capabilities: what the server can do, where that is known better than by asking it.
-        dialect: the markup that the model writes, by name or as data.
+        dialect: the markup that the model was trained to write, by name or as data; ThreadWeaver's where
+            neither this nor the model's name tells.
         template: how a question becomes a prompt: a named template, "raw", a callable from messages to text,
             or "auto": what the server tells, else what the model's name tells.
-        strategy: for a model that was never trained to fork: its dialect, its prompt by example, and the
-            grammar that holds it to the markup, where the server takes one.
+        strategy: how the model is brought to fork: "native" (it was trained to), "prompted" (it is shown the
+            markup by examples, and held to it by a grammar where the server takes one), "planned" (it is
+            asked for a plan, for each part, and for the join), a strategy of your own, or "auto", by the rule
+            of `strategy.choose`. `Result.strategy` and the log tell which was taken.
         sampling: how the model picks tokens.
         budget: how much one run may spend.
         max_concurrency: completions that run at once, over all runs.
@@ -79,9 +82,9 @@ class ParallelReasoner:
         engine: Engine | None = None,
         api: ApiChoice = "auto",
         capabilities: Capabilities | None = None,
-        dialect: str | Dialect = "threadweaver",
+        dialect: str | Dialect | None = None,
         template: TemplateChoice = "auto",
-        strategy: PromptedStrategy | None = None,
+        strategy: StrategyChoice = "auto",
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         max_concurrency: int = 64,
@@ -137,7 +140,7 @@ class ParallelReasoner:
         packaged = default_model() if model is None else None
         return cls(
             engine=LlamaServer(packaged or model, slots=max_concurrency),
-            strategy=packaged.strategy if packaged else None,
+            strategy=packaged.strategy if packaged and packaged.strategy else "auto",
             sampling=sampling or Sampling(temperature=0.0),
             budget=budget,
             max_concurrency=max_concurrency,
@@ -326,12 +329,14 @@ class ParallelReasoner:
         plan = Plan(
             run_id=uuid.uuid4().hex[:12],
             problem=problem,
-            prompt=connection.prompt(problem, history),
-            dialect=connection.dialect,
+            prompt=connection.prompt(problem, history, mode),
+            dialect=connection.approach.dialect,
             mode=mode,
             sampling=sampling or self._sampling,
             budget=budget or self._budget,
-            grammar_for=connection.grammar_for if mode == "parallel" else None,
+            grammar_for=connection.grammars(mode),
+            stop=connection.approach.stop,
+            strategy=connection.approach.name,
             index=index,
         )
         return Run(plan, connection.backend, connection.places, on_event)

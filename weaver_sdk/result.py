@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from weaver_sdk.options import Mode
+from weaver_sdk.options import Mode, StrategyName
 
 Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancelled"]
 """How a piece of text ended: `done` by its own closing tag, the others by something that cut it short."""
@@ -56,9 +56,15 @@ RepairKind = Literal[
 """What can be wrong with a model's text, or with the stream that brings it."""
 
 NoForkReason = Literal[
-    "sequential_mode", "no_tag", "escaped_tags", "unreadable_outlines", "max_depth", "max_forks"
+    "sequential_mode",
+    "no_tag",
+    "not_divided",
+    "escaped_tags",
+    "unreadable_outlines",
+    "max_depth",
+    "max_forks",
 ]
-"""Why a run has no block."""
+"""Why a run has no block; `not_divided`: an untrained model was shown how, and saw no parts worth a fork."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +189,11 @@ class Result:
     """Whether the trajectory is the strict form of its dialect."""
     no_fork_reason: NoForkReason | None = None
     """Why the run did not fork; `None` where it did."""
+    strategy: StrategyName = "native"
+    """How the model was brought to fork."""
+    exact: bool = True
+    """Whether joined text is what the dialect's models were trained on; `False` where stitching only comes
+    near to it. See `Dialect.exact`."""
     index: int | None = None
     """The problem's place among those given to `solve_many`."""
 

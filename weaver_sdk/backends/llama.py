@@ -77,7 +77,9 @@ class LlamaBackend:
     @property
     def capabilities(self) -> Capabilities:
         """What llama.cpp can do on its own endpoint."""
-        return Capabilities(server="llama.cpp", reports_matched_stop=True, grammar=True, token_ids=True)
+        return Capabilities(
+            server="llama.cpp", reports_matched_stop=True, grammar=True, json_schema=True, token_ids=True
+        )
 
     async def chat_template(self) -> ToldTemplate | None:
         """Return how the model's own template wraps turns, or `None` where it has none.
@@ -110,6 +112,7 @@ class LlamaBackend:
                 "n_predict": -1 if request.max_tokens is None else request.max_tokens,
                 "stop": list(request.stop),
                 **({} if request.grammar is None else {"grammar": request.grammar}),
+                **({} if request.json_schema is None else {"json_schema": request.json_schema}),
                 **request.sampling.as_fields(),
             }
             async with aclosing(self._complete(slot, body)) as chunks:

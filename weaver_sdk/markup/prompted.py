@@ -1,7 +1,7 @@
 """The markup for models that were never trained to fork: told by example, held by a grammar.
 
-An untrained model copies the form from worked examples in a raw prompt, and a GBNF grammar keeps it there. A
-thread of such a model is seeded with its outline: with a bare number it tends to repeat the first thread.
+An untrained model copies the form from worked examples, and a GBNF grammar keeps it there. A thread of such
+a model is seeded with its outline: with a bare number it tends to repeat the first thread.
 """
 
 from __future__ import annotations
@@ -11,153 +11,96 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from weaver_sdk.errors import ConfigurationError
-from weaver_sdk.markup.dialect import THREADWEAVER, Dialect, TagPair
+from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
+from weaver_sdk.markup.grammars import joined_grammar, opening_grammar, plain_grammar, thread_grammar
+from weaver_sdk.markup.worked import EXAMPLES, WorkedExample
 
-Phase = Literal["open", "thread", "resume"]
-"""Where in a run a completion stands: before the first block, inside a thread, after a join."""
+Phase = Literal["open", "thread", "resume", "plain"]
+"""Where a completion stands: before the first block, inside a thread, after a join; or outside all markup."""
 
-SEEDED_THREADWEAVER = replace(
-    THREADWEAVER, name="threadweaver-seeded", seed="<Thread>\n{label}: {outline}:", instruction=""
-)
+SEQUENTIAL_INSTRUCTION = THREADWEAVER.instruction
+"""Follows the question where a model is to answer without markup."""
+
+
+def seeded(dialect: Dialect) -> Dialect:
+    """Return a dialect whose threads begin with their outline, and whose question stands alone."""
+    seed = f"{dialect.seed} {{outline}}:"
+    return replace(dialect, name=f"{dialect.name}-seeded", seed=seed, instruction="")
+
+
+SEEDED_THREADWEAVER = seeded(THREADWEAVER)
 """ThreadWeaver's markup with the outline as the beginning of each thread."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkedExample:
-    """A question and the reasoning that answers it, as an untrained model is shown it."""
-
-    question: str
-    opening: str
-    """The sentence before the block."""
-    threads: tuple[tuple[str, str], ...]
-    """The outline and the working of each thread."""
-    conclusion: str
-    """The sentence after the block."""
-    answer: str
-
-    def trajectory(self, dialect: Dialect) -> str:
-        """Return the whole trajectory in a dialect's markup."""
-        outlines = "".join(
-            f"{_tagged(dialect.outline, f'{number}: {outline}')}\n"
-            for number, (outline, _) in enumerate(self.threads, 1)
-        )
-        threads = dialect.between_threads.join(
-            f"{dialect.seed.format(label=number, outline=outline)} {working}\n{dialect.thread[1]}"
-            for number, (outline, working) in enumerate(self.threads, 1)
-        )
-        opens, closes = dialect.block or ("", "")
-        block = f"{opens}\n{_tagged(dialect.outlines, chr(10) + outlines)}{dialect.before_threads}"
-        block += f"{threads}{dialect.after_threads}{closes}"
-        think = _tagged(dialect.think, f"\n{self.opening}\n{block}\n{self.conclusion}\n")
-        return f"{think}\n\\boxed{{{self.answer}}}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class PromptedStrategy:
-    """How an untrained model is brought to fork."""
+    """How an untrained model is brought to write a dialect by itself.
 
-    dialect: Dialect
-    examples: tuple[WorkedExample, ...]
+    Raises:
+        ConfigurationError: `max_threads` is less than 2.
+    """
+
+    dialect: Dialect = SEEDED_THREADWEAVER
+    examples: tuple[WorkedExample, ...] = EXAMPLES
+    shown: Literal["raw", "turns"] = "raw"
+    """How the examples come before the question: as one text to go on with, or as turns of a chat."""
     max_threads: int = 3
-    """Outlines that the grammar allows; it asks for two at least."""
+    """Outlines that the grammar allows; it asks for two at least, or for none."""
 
     def __post_init__(self) -> None:
         if self.max_threads < 2:
             raise ConfigurationError(f"PromptedStrategy(max_threads={self.max_threads}): use 2 or more")
 
+    def turns(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+        """Return a conversation with the system prompt and the examples before it, as turns of a chat."""
+        taught = [{"role": "system", "content": system_prompt(self.dialect)}]
+        for example in self.examples:
+            taught.append({"role": "user", "content": example.question})
+            taught.append({"role": "assistant", "content": example.trajectory(self.dialect)})
+        return [*taught, *map(dict, messages)]
+
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return the raw prompt for a conversation: the examples, then what was said, oldest first."""
-        shown = "".join(
-            f"Question: {example.question}\n{example.trajectory(self.dialect)}\n\n"
-            for example in self.examples
-        )
-        return shown + "".join(_turn(message) for message in messages)
+        return self._raw([example.trajectory(self.dialect) for example in self.examples], messages)
+
+    def plain_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return the same raw prompt without markup: what the sequential baseline is shown."""
+        return self._raw([example.plain() for example in self.examples], messages)
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Strings that end a sequence: a raw prompt goes on with the next question."""
+        return ("\nQuestion:",) if self.shown == "raw" else ()
 
     def grammar_for(self, phase: Phase) -> str | None:
         """Return the GBNF grammar that holds the model to the form in one phase of a run."""
         if phase == "open":
-            return outline_grammar(self.dialect, self.max_threads)
-        return thread_grammar(self.dialect) if phase == "thread" else answer_grammar(self.dialect)
+            return opening_grammar(self.dialect, self.max_threads)
+        if phase == "plain":  # a chat model ends its answer by itself
+            return plain_grammar() if self.shown == "raw" else None
+        return thread_grammar(self.dialect) if phase == "thread" else joined_grammar(self.dialect)
+
+    def _raw(self, answers: Sequence[str], messages: Sequence[Mapping[str, str]]) -> str:
+        taught = zip(self.examples, answers, strict=True)
+        shown = "".join(f"Question: {example.question}\n{answer}\n\n" for example, answer in taught)
+        return shown + "".join(_raw_turn(message) for message in messages)
 
 
-def outline_grammar(dialect: Dialect, max_threads: int) -> str:
-    """Return GBNF for a main line up to its outlines: a sentence, then 2 to `max_threads` outlines."""
-    opens, closes = (_quoted(tag) for tag in dialect.outline)
-    root = [_quoted(f"{dialect.think[0]}\n"), "line"]
-    block = f"{dialect.block[0]}\n" if dialect.block else ""
-    root.append(_quoted(f"\n{block}{dialect.outlines[0]}\n"))
-    optional = ""
-    for number in range(max_threads, 2, -1):
-        optional = f" (outline-{number}{optional})?"
-    root += [f"outline-1 outline-2{optional}", _quoted(dialect.outlines[1])]
-    rules = [f"root ::= {' '.join(root)}"]
-    rules += [
-        f'outline-{number} ::= {opens} "{number}: " short {closes} "\\n"'
-        for number in range(1, max_threads + 1)
-    ]
-    rules += ["line ::= [^<>\\n]{8,160}", "short ::= [A-Z0-9] [^<>.:\\n]{1,60}"]
-    return "\n".join(rules) + "\n"
+def system_prompt(dialect: Dialect) -> str:
+    """Return the words that teach a chat model the form, beside the examples."""
+    block = f"{dialect.block[0]} and {dialect.outlines[0]}" if dialect.block else dialect.outlines[0]
+    return (
+        "Answer in the form of the examples. Where a question has parts that do not need each other, list "
+        f"them in {block}, and work each one out in its own {dialect.thread[0]}, without a look at the "
+        "others; then put them together. Where each step needs the one before it, or where the question is "
+        "short, answer without them. Put the final answer within \\boxed{}."
+    )
 
 
-def thread_grammar(dialect: Dialect, max_characters: int = 160) -> str:
-    """Return GBNF for the working of a thread: one line, then its closing tag."""
-    closes = _quoted(f"\n{dialect.thread[1]}")
-    return f'root ::= " " [^<>\\n]{{2,{max_characters}}} {closes}\n'
-
-
-def answer_grammar(dialect: Dialect, max_characters: int = 240) -> str:
-    """Return GBNF for the main line after a join: a sentence, the end of the reasoning, a boxed answer."""
-    closes = f"{dialect.block[1]}\n" if dialect.block and dialect.block_closed_by == "model" else ""
-    before = f"{_quoted(closes)} " if closes else ""
-    end = _quoted(f"\n{dialect.think[1]}\n\\boxed{{")
-    return f'root ::= {before}[^<>\\n]{{2,{max_characters}}} {end} [^<>{{}}\\n]{{1,{max_characters}}} "}}"\n'
-
-
-def _tagged(pair: TagPair, text: str) -> str:
-    return f"{pair[0]}{text}{pair[1]}"
-
-
-def _turn(message: Mapping[str, str]) -> str:
+def _raw_turn(message: Mapping[str, str]) -> str:
     said = message["content"]
     return f"Question: {said}\n" if message["role"] == "user" else f"{said}\n\n"
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-PROMPTED = PromptedStrategy(
-    dialect=SEEDED_THREADWEAVER,
-    examples=(
-        WorkedExample(
-            question="What should I take to the beach?",
-            opening="Clothes, food and play can be thought of one by one.",
-            threads=(
-                ("Clothes for the beach", "a swimsuit, a hat and a towel."),
-                ("Food for the beach", "water, fruit and sandwiches."),
-                ("Things to play with", "a ball and a bucket for the sand."),
-            ),
-            conclusion="So take clothes, food and something to play with.",
-            answer="a swimsuit, a hat, a towel, water, sandwiches and a ball",
-        ),
-        WorkedExample(
-            question="Compute 12*3 + 5*7",
-            opening="The two products do not need each other.",
-            threads=(("12*3", "12*3 = 36"), ("5*7", "5*7 = 35")),
-            conclusion="So 36 + 35 = 71",
-            answer="71",
-        ),
-        WorkedExample(
-            question="Which languages are spoken in Brazil and in Austria?",
-            opening="The two countries do not need each other.",
-            threads=(
-                ("The language of Brazil", "people in Brazil speak Portuguese."),
-                ("The language of Austria", "people in Austria speak German."),
-            ),
-            conclusion="So it is Portuguese in Brazil and German in Austria.",
-            answer="Portuguese and German",
-        ),
-    ),
-)
+PROMPTED = PromptedStrategy()
 """ThreadWeaver's markup for any model that completes raw text. Tried with SmolLM2-135M-Instruct."""

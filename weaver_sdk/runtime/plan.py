@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from weaver_sdk.backends.base import Prompt
 from weaver_sdk.markup import Dialect
 from weaver_sdk.markup.prompted import Phase
-from weaver_sdk.options import Budget, Mode, Sampling
+from weaver_sdk.options import Budget, Mode, Sampling, StrategyName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,9 @@ class Plan:
     budget: Budget
     grammar_for: Callable[[Phase], str | None] | None = None
     """For models that write the markup only when they are held to it."""
+    stop: tuple[str, ...] = ()
+    """Further strings that end a sequence: what begins the next question of a prompt by example."""
+    strategy: StrategyName = "native"
     index: int | None = None
 
     @property

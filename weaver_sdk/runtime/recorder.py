@@ -43,6 +43,7 @@ class Recorder:
         """Add a finished request's input tokens; a request that does not tell adds nothing."""
         if usage is None:
             return
+        self.requests += usage.requests - 1
         if usage.prompt_tokens is not None:
             self.prompt_tokens = (self.prompt_tokens or 0) + usage.prompt_tokens
         if usage.cached_prompt_tokens is not None:

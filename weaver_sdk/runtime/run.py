@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from functools import cache
 
 from weaver_sdk.backends.base import Backend, CompletionRequest, SharedPrefix
 from weaver_sdk.errors import BackendError, IdleTimeout
@@ -43,6 +45,8 @@ from weaver_sdk.runtime.rules import (
     thread_rules,
 )
 from weaver_sdk.runtime.summary import summarize
+
+_log = logging.getLogger("weaver_sdk")
 
 
 class Run:
@@ -158,6 +162,8 @@ class Run:
             for repair in found.repairs:
                 self._recorder.repaired(repair.kind, repair.done, parent.place)
             return
+        if not plan.dialect.exact:
+            _warn_inexact(plan.dialect.name)
         number, limit = self._forks, plan.budget.max_threads
         for repair in found.repairs:
             self._recorder.repaired(repair.kind, repair.done, (number, None))
@@ -263,7 +269,7 @@ class Run:
         request = CompletionRequest(
             prompt=plan.prompt,
             prefix=context,
-            stop=tuple(rules.stops),
+            stop=(*rules.stops, *plan.stop),
             max_tokens=allowance,
             sampling=plan.sampling,
             grammar=plan.grammar_for(phase)
@@ -334,6 +340,16 @@ def _task(line: Line, dialect: Dialect) -> str:
         return ""
     about = f" ({line.outline.text})" if line.outline.text else ""
     return f"Write only part {line.outline.label}{about}, and close it with {dialect.thread[1]}."
+
+
+@cache
+def _warn_inexact(dialect: str) -> None:
+    """Say once what `Dialect.exact` means for the user."""
+    _log.warning(
+        "models of dialect %r are trained with threads that do not see each other: joined as text, they come "
+        "near to that and no more",
+        dialect,
+    )
 
 
 def _where(run_id: str, line: Line) -> str:

@@ -16,23 +16,34 @@ def summarize(plan: Plan, model: str, main: Line, recorder: Recorder, finish: Fi
     """Return the result of a run as far as it has come."""
     trace = freeze(main, plan.dialect)
     text = main.text(plan.dialect)
+    telemetry = _telemetry(trace, main, recorder)
     return Result(
         run_id=plan.run_id,
         problem=plan.problem,
         model=model,
         mode=plan.mode,
-        answer=extract_answer(text, plan.dialect),
+        answer=_answer(plan, text, finish),
         text=text,
         finish=finish,
         trace=trace,
         repairs=list(recorder.repairs),
-        telemetry=_telemetry(trace, main, recorder),
+        telemetry=telemetry,
         well_formed=is_well_formed(
             text, plan.dialect, max(1, plan.budget.max_depth), think_open=plan.reasoning_begun
         ),
         no_fork_reason=_no_fork_reason(plan, trace, text, recorder),
         index=plan.index,
+        strategy=plan.strategy,
+        exact=plan.dialect.exact or telemetry.forks == 0,
     )
+
+
+def _answer(plan: Plan, text: str, finish: Finish) -> str | None:
+    """Return the answer; all of the text, where it is whole and the model was shown no markup to write."""
+    answer = extract_answer(text, plan.dialect)
+    if answer is None and plan.strategy != "native" and plan.mode == "sequential" and finish == "stop":
+        return text.strip() or None
+    return answer
 
 
 def _telemetry(trace: Trace, main: Line, recorder: Recorder) -> Telemetry:
@@ -77,4 +88,6 @@ def _no_fork_reason(plan: Plan, trace: Trace, text: str, recorder: Recorder) -> 
         return "max_forks"
     if any(repair.kind == "unreadable_outlines" for repair in recorder.repairs):
         return "unreadable_outlines"
-    return "escaped_tags" if has_escaped_tags(text, plan.dialect) else "no_tag"
+    if has_escaped_tags(text, plan.dialect):
+        return "escaped_tags"
+    return "no_tag" if plan.strategy == "native" else "not_divided"

@@ -1,0 +1,175 @@
+"""Questions that make a plan, its parts and their join, for models that write no markup at all.
+
+The plan is asked for as JSON, each part is a question of its own, and a last one puts the results together.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.markup.dialect import Dialect
+from weaver_sdk.markup.outlines import Outline
+from weaver_sdk.markup.prompted import SEEDED_THREADWEAVER, SEQUENTIAL_INSTRUCTION
+from weaver_sdk.markup.prompts import Messages
+from weaver_sdk.markup.worked import EXAMPLES, WorkedExample
+
+PLANNER = (
+    "You plan how a question is answered; you do not answer it. Reply with JSON alone: a short thought, and "
+    "the parts of the work that can be done at the same time by people who do not see each other's results. "
+    "Where each step needs the one before it, or where the question is short, the list of parts is empty."
+)
+"""The system prompt of the call that asks for a plan."""
+
+WORKER = (
+    "You are given a question and one part of the work on it. Work out this part and nothing else, in a line "
+    "or two, and end with its result."
+)
+"""The system prompt of the calls that work out one part."""
+
+_SHOWN_PARTS = 4
+"""How many parts of the examples a model is shown before its own."""
+
+_PARTS = re.compile(r'"parts"\s*:\s*\[')
+_STRING = re.compile(r'\s*,?\s*("(?:[^"\\]|\\.)*")')
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionPlan:
+    """What a model answered when it was asked for a plan."""
+
+    thought: str
+    parts: tuple[str, ...]
+    """What can be worked out at once; empty where the model sees nothing to divide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStrategy:
+    """How a model that writes no markup is led through a fork and a join, by separate calls.
+
+    Raises:
+        ConfigurationError: `max_parts` is less than 2, or `plan_tokens` less than 1.
+    """
+
+    dialect: Dialect = SEEDED_THREADWEAVER
+    """The markup in which the calls are told as one trajectory; the model never sees it."""
+    examples: tuple[WorkedExample, ...] = EXAMPLES
+    """Shown to the model as questions with their plans."""
+    max_parts: int = 6
+    plan_tokens: int = 400
+    """Tokens that a plan may have."""
+
+    def __post_init__(self) -> None:
+        if self.max_parts < 2:
+            raise ConfigurationError(f"PlannedStrategy(max_parts={self.max_parts}): use 2 or more")
+        if self.plan_tokens < 1:
+            raise ConfigurationError(f"PlannedStrategy(plan_tokens={self.plan_tokens}): use 1 or more")
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of a plan. An empty list of parts is the model's word against a fork."""
+        parts = {"type": "array", "items": {"type": "string"}, "maxItems": self.max_parts}
+        return {
+            "type": "object",
+            "properties": {"thought": {"type": "string"}, "parts": parts},
+            "required": ["thought", "parts"],
+            "additionalProperties": False,
+        }
+
+    def plan_turns(self, messages: Messages) -> list[dict[str, str]]:
+        """Return the conversation that asks for a plan; the question is its last turn."""
+        taught = [{"role": "system", "content": PLANNER}]
+        for example in self.examples:
+            plan = {"thought": example.opening, "parts": [outline for outline, _ in example.threads]}
+            taught.append({"role": "user", "content": example.question})
+            taught.append({"role": "assistant", "content": json.dumps(plan)})
+        return [*taught, *map(dict, messages)]
+
+    def part_turns(self, messages: Messages, part: str) -> list[dict[str, str]]:
+        """Return the conversation that asks for one part of the last question."""
+        taught = [{"role": "system", "content": WORKER}]
+        parts = [(example.question, *thread) for example in self.examples for thread in example.threads]
+        for question, outline, working in parts[-_SHOWN_PARTS:]:
+            taught += _asking([{"role": "user", "content": question}], _part(outline))
+            taught.append({"role": "assistant", "content": working})
+        return [*taught, *_asking(messages, _part(part))]
+
+
+def join_turns(messages: Messages, results: Iterable[tuple[Outline, str]]) -> list[dict[str, str]]:
+    """Return the conversation that puts results together; without any, it asks for the answer plainly."""
+    told = "\n".join(
+        f"{outline.label}. {outline.text}: {text.strip() or '(no result)'}" for outline, text in results
+    )
+    if not told:
+        return _asking(messages, SEQUENTIAL_INSTRUCTION, gap="\n")
+    return _asking(
+        messages,
+        f"These parts of it have been worked out already:\n{told}\n\nPut them together and be brief. "
+        "Output the final answer within \\boxed{}.",
+    )
+
+
+def read_plan(text: str) -> QuestionPlan | None:
+    """Return the plan in a reply, or `None` where there is none that can be read.
+
+    Reasoning in front of it, a code fence around it and a missing end are overlooked; white space in it
+    becomes a single space.
+    """
+    start = text.find("{", text.rfind("</think>") + 1)
+    if start < 0:
+        return None
+    try:
+        told, _ = json.JSONDecoder(strict=False).raw_decode(text, start)
+    except json.JSONDecodeError:
+        return _read_cut_plan(text[start:])
+    parts = told.get("parts")
+    if not isinstance(parts, list):
+        return None
+    read = (_one_line(_words(part)) for part in parts)
+    return QuestionPlan(_one_line(_words(told.get("thought"))), tuple(dict.fromkeys(filter(None, read))))
+
+
+def _read_cut_plan(text: str) -> QuestionPlan | None:
+    """Read the parts that are whole in a reply that was cut, or holds what JSON forbids."""
+    opened = _PARTS.search(text)
+    parts: list[str] = []
+    at = opened.end() if opened else len(text)
+    while found := _STRING.match(text, at):
+        parts.append(_one_line(_unquoted(found[1])))
+        at = found.end()
+    return QuestionPlan("", tuple(dict.fromkeys(filter(None, parts)))) if parts else None
+
+
+def _unquoted(string: str) -> str:
+    try:
+        text: str = json.loads(string, strict=False)
+    except json.JSONDecodeError:  # LaTeX, mostly: "\\(x\\)"
+        return string[1:-1]
+    return text
+
+
+def _words(told: object) -> str:
+    """Return the text of a part, which some models put into an object of its own."""
+    if isinstance(told, Mapping):
+        told = next((value for value in told.values() if isinstance(value, str)), "")
+    return told if isinstance(told, str) else ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _part(text: str) -> str:
+    return f"Part: {text}"
+
+
+def _asking(messages: Messages, asked: str, gap: str = "\n\n") -> list[dict[str, str]]:
+    *earlier, question = map(dict, messages)
+    return [*earlier, {**question, "content": f"{question['content']}{gap}{asked}"}]
+
+
+PLANNED = PlannedStrategy()
+"""Plans told in ThreadWeaver's markup."""

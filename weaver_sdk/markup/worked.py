@@ -1,0 +1,99 @@
+"""Worked examples: a question and how it is answered, in any dialect's markup and without any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weaver_sdk.markup.dialect import Dialect
+from weaver_sdk.markup.outlines import Outline
+from weaver_sdk.markup.stitching import join_threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkedExample:
+    """A question and the reasoning that answers it, as an untrained model is shown it."""
+
+    question: str
+    opening: str
+    """What is thought first: which parts there are, or that there are none."""
+    threads: tuple[tuple[str, str], ...] = ()
+    """The outline and the working of each thread; none for a question that is not worth a fork."""
+    conclusion: str
+    """What is thought last."""
+    answer: str
+
+    def trajectory(self, dialect: Dialect) -> str:
+        """Return the whole trajectory in a dialect's markup."""
+        thoughts = f"{self.opening}\n{self._block(dialect)}{self.conclusion}\n"
+        if dialect.reasons_in_think:
+            thoughts = f"{dialect.think[0]}\n{thoughts}{dialect.think[1]}\n"
+        return f"{thoughts}\\boxed{{{self.answer}}}"
+
+    def plain(self) -> str:
+        """Return the same reasoning without markup, a line after the other."""
+        workings = "".join(f"{outline}: {working}\n" for outline, working in self.threads)
+        return f"{self.opening}\n{workings}{self.conclusion}\n\\boxed{{{self.answer}}}"
+
+    def _block(self, dialect: Dialect) -> str:
+        if not self.threads:
+            return ""
+        outlines = [Outline(str(number), text) for number, (text, _) in enumerate(self.threads, 1)]
+        workings = (f" {working}{dialect.thread_end}" for _, working in self.threads)
+        joined = join_threads(dialect, zip(outlines, workings, strict=True))
+        concluded = f"{self.conclusion}\n{dialect.conclusion[1]}\n" if dialect.conclusion else ""
+        closed = f"{dialect.block[1]}\n" if dialect.block else ""
+        return f"{open_block(dialect, outlines)}{dialect.outlines[1]}{joined}{concluded}{closed}"
+
+
+def open_block(dialect: Dialect, outlines: Sequence[Outline]) -> str:
+    """Return a block as a model writes it, up to the closing tag of its outlines, which is left out."""
+    opens, closes = dialect.outline
+    block = f"{dialect.block[0]}\n" if dialect.block else ""
+    listed = "".join(f"{opens}{outline.label}: {outline.text}{closes}\n" for outline in outlines)
+    return f"{block}{dialect.outlines[0]}\n{listed}"
+
+
+EXAMPLES = (
+    WorkedExample(
+        question="What is the capital of Japan?",
+        opening="This is one fact, and there is nothing to divide.",
+        conclusion="The capital of Japan is Tokyo.",
+        answer="Tokyo",
+    ),
+    WorkedExample(
+        question="Ann has 9 pens, loses 4 and then buys 2. How many pens does she have?",
+        opening="Each step needs the one before it, so there is nothing to divide.",
+        conclusion="9 - 4 = 5, and 5 + 2 = 7.",
+        answer="7",
+    ),
+    WorkedExample(
+        question="What should I take to the beach?",
+        opening="Clothes, food and play can be thought of one by one.",
+        threads=(
+            ("Clothes for the beach", "a swimsuit, a hat and a towel."),
+            ("Food for the beach", "water, fruit and sandwiches."),
+            ("Things to play with", "a ball and a bucket for the sand."),
+        ),
+        conclusion="So take clothes, food and something to play with.",
+        answer="a swimsuit, a hat, a towel, water, sandwiches and a ball",
+    ),
+    WorkedExample(
+        question="Compute 12*3 + 5*7",
+        opening="The two products do not need each other.",
+        threads=(("12*3", "12*3 = 36"), ("5*7", "5*7 = 35")),
+        conclusion="So 36 + 35 = 71",
+        answer="71",
+    ),
+    WorkedExample(
+        question="Which languages are spoken in Brazil and in Austria?",
+        opening="The two countries do not need each other.",
+        threads=(
+            ("The language of Brazil", "people in Brazil speak Portuguese."),
+            ("The language of Austria", "people in Austria speak German."),
+        ),
+        conclusion="So it is Portuguese in Brazil and German in Austria.",
+        answer="Portuguese and German",
+    ),
+)
+"""Examples of our own: two questions that are not worth a fork, and three that are. The last weigh most."""
