@@ -109,3 +109,15 @@ def chunk(text: object = "a", finish: object = None, **more: object) -> dict[str
 )
 def test_what_a_chunk_means(told: dict[str, object], meant: Chunk | None) -> None:
     assert read_chunk(told) == meant
+
+
+@pytest.mark.parametrize(
+    ("asked", "context", "sent"),
+    [(None, None, None), (None, 4096, 4096), (100, 4096, 100), (9000, 4096, 4096)],
+)
+def test_no_limit_is_the_whole_context_and_no_limit_is_beyond_it(
+    asked: int | None, context: int | None, sent: int | None
+) -> None:
+    request = asking(max_tokens=asked)
+    capabilities = Capabilities(server="vllm", context_tokens=context)
+    assert request_body(request, "m", capabilities)["max_tokens"] == sent

@@ -52,7 +52,7 @@ async def test_models_and_the_length_of_their_context() -> None:
     async with server(routes=models("a", "b", owner="vllm", max_model_len=4096)) as asked:
         link = link_to(asked.base_url)
         facts = await probe(link)
-        assert (facts.models, facts.context_tokens) == (("a", "b"), 4096)
+        assert (facts.models, facts.capabilities.context_tokens) == (("a", "b"), 4096)
         assert await served_models(link) == ("a", "b")
         await link.aclose()
 

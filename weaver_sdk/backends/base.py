@@ -147,6 +147,8 @@ class Capabilities:
     """It takes a JSON schema by `/v1/completions`; over chat it is sent one until it refuses."""
     token_ids: bool = False
     """It sends token ids when asked."""
+    context_tokens: int | None = None
+    """The longest context, prompt and completion, in tokens; `None` where the server does not say."""
     extra_fields: Mapping[str, object] = field(default_factory=dict)
     """Request fields that only this server knows and that we always want."""
     field_names: Mapping[str, str] = field(default_factory=dict)

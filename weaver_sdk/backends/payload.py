@@ -12,20 +12,27 @@ from weaver_sdk.errors import ProtocolError
 _GRAMMAR_FIELD: dict[ServerKind, str] = {"llama.cpp": "grammar", "sglang": "ebnf"}
 
 _NO_LIMIT: dict[ServerKind, int | None] = {"sglang": 1 << 20}
-"""What stands for "no limit" in `max_tokens`: null, where the server knows it. Left out, it would mean 16."""
+"""What stands for "no limit" in `max_tokens`, where the context is not known: null, unless said here."""
 
 
 def request_body(request: CompletionRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
     """Return the fields of a streamed request; extras only where the server is known to take them."""
-    limit = request.max_tokens if request.max_tokens is not None else _NO_LIMIT.get(capabilities.server)
     body: dict[str, Any] = {
         "model": model,
         "prompt": request.text,
-        "max_tokens": limit,
+        "max_tokens": _token_limit(request.max_tokens, capabilities),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
     return body | _schema_field(request, capabilities) | constraint_fields(request, capabilities)
+
+
+def _token_limit(asked: int | None, capabilities: Capabilities) -> int | None:
+    """Return `max_tokens`. "No limit" is the whole context: vLLM takes null for 16, and refuses any more."""
+    most = capabilities.context_tokens
+    if asked is None:
+        return most if most is not None else _NO_LIMIT.get(capabilities.server)
+    return asked if most is None else min(asked, most)
 
 
 def constraint_fields(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weaver_sdk.backends.answer import Answer, Timeouts
@@ -44,8 +44,6 @@ class ServerFacts:
     capabilities: Capabilities
     models: tuple[str, ...]
     """The models it serves; empty where it does not say."""
-    context_tokens: int | None = None
-    """The longest context of the first model, in tokens, where the server says so."""
 
 
 async def probe(link: Link, seconds: float = PROBE_SECONDS) -> ServerFacts:
@@ -66,9 +64,8 @@ async def probe(link: Link, seconds: float = PROBE_SECONDS) -> ServerFacts:
     length = listed[0].get("max_model_len") if listed else None
     capabilities = KNOWN.get(kind) or await _unknown(link, seconds)
     return ServerFacts(
-        capabilities=capabilities,
+        capabilities=replace(capabilities, context_tokens=length if isinstance(length, int) else None),
         models=tuple(str(model["id"]) for model in listed),
-        context_tokens=length if isinstance(length, int) else None,
     )
 
 
