@@ -7,6 +7,8 @@ before both.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from weaver_sdk.backends.base import Capabilities, ServerKind
 from weaver_sdk.backends.link import server_address
 
@@ -66,11 +68,13 @@ HOSTS: dict[str, Capabilities] = {
 """Hosts, or a host and the beginning of its path, which then stands before the bare host."""
 
 PROVIDERS: dict[str, Capabilities] = {
-    "deepseek": HOSTS["api.deepseek.com/beta"],  # the address that LiteLLM takes by itself
-    "mistral": HOSTS["api.mistral.ai"],
-    "groq": HOSTS["api.groq.com"],
+    # LiteLLM names fields as each provider wants them, and asks DeepSeek under /beta
+    "deepseek": Capabilities(server="deepseek", api="chat", prefill="prefix"),
+    "mistral": Capabilities(server="mistral", api="chat", prefill="prefix"),
+    "groq": Capabilities(server="groq", api="chat", prefill="last_message"),
+    "hosted_vllm": replace(KNOWN["vllm"], api="chat"),
 }
-"""What LiteLLM names before the model, where it is more than a chat that can be asked."""
+"""What LiteLLM calls a provider, before the model's name, where it is more than a chat that can be asked."""
 
 
 def known_host(base_url: str) -> Capabilities | None:

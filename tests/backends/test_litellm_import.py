@@ -1,0 +1,27 @@
+"""LiteLLM is loaded by the first request, and not in a release that somebody else had published."""
+
+import importlib.metadata
+import sys
+
+import pytest
+
+from tests.backends.chatting import asking_in_chat
+from weaver_sdk.backends.litellm import COMPROMISED, LiteLLMBackend
+from weaver_sdk.errors import ConfigurationError
+
+
+async def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(ConfigurationError, match=r"weaver-sdk\[litellm\]"):
+        await anext(LiteLLMBackend("openai/m").stream(asking_in_chat()))
+
+
+@pytest.mark.parametrize("version", sorted(COMPROMISED))
+async def test_a_compromised_release_is_not_imported(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
+    monkeypatch.setitem(sys.modules, "litellm", None)  # importing it is an error
+    with pytest.raises(ConfigurationError, match=version):
+        await anext(LiteLLMBackend("openai/m").stream(asking_in_chat()))

@@ -1,0 +1,212 @@
+"""Completions by way of the LiteLLM package, for providers that speak no OpenAI protocol.
+
+A LiteLLM *proxy* needs none of this: it is a chat server like others, and `base_url` is all it takes.
+
+What the package tells is corrected where that is possible:
+
+- An end that no server sent: the stream counts as cut.
+- Token counts that no server sent, but the package guessed: they are left out.
+- A model that repeats itself: not an error. So the limit is taken off, unless the environment sets one.
+- Failures, each in a class of its own and most with status 500: the typed errors of this package.
+
+What cannot be known stays so: `Capabilities.reliable_finish` is false.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.metadata
+import json
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from weaver_sdk.backends.answer import Timeouts
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
+from weaver_sdk.backends.capabilities import PROVIDERS
+from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
+from weaver_sdk.backends.continuation import without_repeats
+from weaver_sdk.backends.link import without_key
+from weaver_sdk.backends.refusals import Refusals
+from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
+from weaver_sdk.backends.server_errors import status_error
+from weaver_sdk.errors import (
+    APIStatusError,
+    BackendError,
+    ConfigurationError,
+    ConnectionFailed,
+    IdleTimeout,
+    TruncatedStream,
+)
+
+COMPROMISED = frozenset({"1.82.7", "1.82.8", "1.107.0"})
+"""Releases that were withdrawn because somebody else had published them. They are not imported."""
+
+_BEFORE_IMPORT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else the import fetches a list of prices
+    "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",
+}
+_OPENAI_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "stop", "response_format"}) | {
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+}
+"""Fields that LiteLLM translates for each provider; the others go out as they are."""
+
+Result = TypeVar("Result")
+
+
+class LiteLLMBackend:
+    """Streams completions from any provider that LiteLLM knows. Needs the extra `litellm`.
+
+    ```python
+    reasoner = ParallelReasoner(backend=LiteLLMBackend("anthropic/claude-sonnet-4-5"))
+    ```
+
+    A chunk costs about 50 times what it costs without the package, so measured times are less exact.
+
+    Args:
+        model: the provider and the model, as LiteLLM names them.
+        api_key: else from the provider's variable in the environment.
+        base_url: the provider's address, where it is not the usual one.
+        capabilities: what the provider can do; by its name where not given.
+        retries: further attempts after a failed one, or a whole `RetryPolicy`. LiteLLM's own are off.
+        timeouts: limits on waiting, in seconds.
+        options: further arguments of `litellm.acompletion`, such as `vertex_project`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        capabilities: Capabilities | None = None,
+        retries: int | RetryPolicy = 2,
+        timeouts: Timeouts | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._model = model
+        self._key = api_key
+        self._options = {"api_key": api_key, "api_base": base_url} | dict(options or {})
+        known = capabilities or PROVIDERS.get(model.partition("/")[0], Capabilities(server="litellm"))
+        self._capabilities = replace(known, api="chat", reliable_finish=False)
+        self._refusals = Refusals(self._capabilities)
+        self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
+        self._timeouts = timeouts or Timeouts()
+
+    def __repr__(self) -> str:
+        return f"LiteLLMBackend({self._model!r})"
+
+    @property
+    def model(self) -> str:
+        """The provider and the model."""
+        return self._model
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the provider can do."""
+        return self._capabilities
+
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        """Stream one completion. Closing the generator closes the connection, and so aborts the request.
+
+        Raises:
+            ConfigurationError: LiteLLM is not installed, or in a release that is not to be trusted.
+            BackendError: the completion could not be had, after all retries.
+        """
+        return stream_with_retries(self._attempt, request, self._policy)
+
+    async def aclose(self) -> None:
+        """Do nothing: LiteLLM keeps the connections of all its users together."""
+
+    async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        litellm = await _load()
+        asked = self._capabilities.prefill == "ask"
+        chunks = self._chunks(litellm, request)
+        async with aclosing(without_repeats(chunks, request.prefix, asked=asked)) as cleaned:
+            async for chunk in cleaned:
+                yield chunk
+
+    async def _chunks(self, litellm: Any, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        body = chat_body(request, self._model, self._capabilities)
+
+        async def post(fitting: dict[str, Any]) -> Any:
+            known = {name: value for name, value in fitting.items() if name in _OPENAI_FIELDS}
+            extra = {name: value for name, value in fitting.items() if name not in _OPENAI_FIELDS}
+            further = {"extra_body": extra} if extra else {}
+            opening = litellm.acompletion(**known, **further, **self._options, num_retries=0, max_retries=0)
+            return await self._within(self._timeouts.first, litellm, opening)
+
+        stream = await self._refusals.send(post, body)
+        try:
+            pieces: AsyncIterator[Any] = aiter(stream)
+            limit = self._timeouts.first
+            while (piece := await self._within(limit, litellm, anext(pieces, None))) is not None:
+                limit = self._timeouts.idle
+                chunk = read_chat_chunk(piece.model_dump())
+                if chunk is None:
+                    continue
+                if chunk.finish_reason is not None and getattr(stream, "received_finish_reason", "") is None:
+                    raise TruncatedStream(f"LiteLLM, {self._model}: the stream ended without a finish reason")
+                if chunk.usage is not None and not _was_counted(stream):
+                    chunk = replace(chunk, usage=None)
+                yield chunk
+        finally:
+            await stream.aclose()
+
+    async def _within(self, seconds: float, litellm: Any, waited: Awaitable[Result]) -> Result:
+        """Wait, but not too long.
+
+        Raises:
+            BackendError: what LiteLLM's error stands for.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await waited
+        except TimeoutError as error:
+            raise IdleTimeout(f"LiteLLM, {self._model}: nothing came for {seconds:g} s") from error
+        except litellm.exceptions.openai.OpenAIError as error:  # the root of all of its errors
+            raise self._error(litellm, error) from None  # its own text may hold the key
+
+    def _error(self, litellm: Any, error: Exception) -> BackendError:
+        where = f"LiteLLM, {self._model},"
+        cause = getattr(error, "original_exception", None) or error
+        told = without_key(str(cause).encode(), self._key).decode()
+        status = int(getattr(cause, "status_code", None) or 500)
+        if isinstance(error, litellm.exceptions.MidStreamFallbackError) and status >= 500:
+            return TruncatedStream(f"{where} broke off: {told}")
+        if isinstance(cause, litellm.exceptions.Timeout):
+            return IdleTimeout(f"{where} gave up waiting: {told}")
+        if isinstance(cause, litellm.exceptions.APIConnectionError) or told.endswith("Connection error."):
+            return ConnectionFailed(f"{where} has no connection: {told}")
+        headers: Mapping[str, str] = getattr(getattr(cause, "response", None), "headers", None) or {}
+        found: APIStatusError = status_error(
+            status, headers, json.dumps({"error": {"message": told}}).encode(), where
+        )
+        return found
+
+
+async def _load() -> Any:
+    """Import LiteLLM in a thread, since it takes seconds, and keep it from writing to the terminal."""
+    try:
+        version = importlib.metadata.version("litellm")
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigurationError('LiteLLM is not installed: pip install "weaver-sdk[litellm]"') from None
+    if version in COMPROMISED:
+        raise ConfigurationError(f"LiteLLM {version} is a compromised release: install another one")
+    for name, value in _BEFORE_IMPORT.items():
+        os.environ.setdefault(name, value)
+    litellm: Any = await asyncio.to_thread(importlib.import_module, "litellm")
+    litellm.suppress_debug_info = True  # it prints advice to stdout with every error
+    return litellm
+
+
+def _was_counted(stream: Any) -> bool:
+    """Tell whether token counts came from the provider; without them LiteLLM makes its own."""
+    return any(getattr(seen, "usage", None) is not None for seen in getattr(stream, "chunks", ()))
