@@ -70,6 +70,15 @@ class TellsTemplate(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A backend whose server tells how many tokens it makes of a text."""
+
+    async def count_tokens(self, text: str) -> int | None:
+        """Return the number, or `None` where this server does not tell."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Connection:
     """What runs need, open."""
@@ -170,7 +179,13 @@ class ConnectionPlan:
             backend = await self._open_backend(opened)
             template = await self._template(backend)
             chats = template is not None and self.template != "raw"
-            approach = choose(self.strategy, self._dialect(), backend, has_template=chats)
+            approach = choose(
+                self.strategy,
+                self._dialect(),
+                backend,
+                has_template=chats,
+                in_vocabulary=await self._dialect_in_vocabulary(backend),
+            )
             _log.info("model %r, strategy %s: %s", backend.model, approach.name, approach.why)
             if template is None and approach.needs_template:
                 _log.warning(
@@ -191,6 +206,19 @@ class ConnectionPlan:
 
     def _dialect(self) -> Dialect | None:
         return DIALECTS[self.dialect] if isinstance(self.dialect, str) else self.dialect
+
+    async def _dialect_in_vocabulary(self, backend: Backend) -> Dialect | None:
+        """Return the dialect whose tags the server makes single tokens of, where nothing else tells one."""
+        if (
+            self.dialect is not None
+            or not isinstance(self.strategy, str)
+            or not isinstance(backend, CountsTokens)
+        ):
+            return None
+        for dialect in DIALECTS.values():
+            if await backend.count_tokens(dialect.outlines[1]) == 1:
+                return dialect
+        return None
 
     async def _open_backend(self, opened: AsyncExitStack) -> Backend:
         if self.backend is not None:

@@ -106,7 +106,12 @@ def check_choice(choice: object, dialect: object, template: object) -> None:
 
 
 def choose(
-    choice: StrategyChoice, dialect: Dialect | None, backend: Backend, *, has_template: bool
+    choice: StrategyChoice,
+    dialect: Dialect | None,
+    backend: Backend,
+    *,
+    has_template: bool,
+    in_vocabulary: Dialect | None = None,
 ) -> Approach:
     """Return the approach to a model.
 
@@ -114,24 +119,32 @@ def choose(
 
     1. a dialect was given: the model was trained on it (`native`);
     2. a word in the model's name is in `TRAINED` (`native`);
-    3. nothing is known of how the model takes a chat (`prompted`, as raw text);
-    4. the server holds a model to a grammar (`prompted`, as turns of a chat);
-    5. any other (`planned`).
+    3. the server makes one token of a dialect's tags: they were put into the vocabulary (`native`);
+    4. nothing is known of how the model takes a chat (`prompted`, as raw text);
+    5. the server holds a model to a grammar (`prompted`, as turns of a chat);
+    6. any other (`planned`).
 
     Args:
         choice: what the user gave.
         dialect: likewise; `None` for none.
         backend: the server, and the model on it.
         has_template: whether turns of a chat can be put to the model.
+        in_vocabulary: the dialect whose tags are single tokens, where the server tells.
     """
     if isinstance(choice, PromptedStrategy):
         return Approach(name="prompted", dialect=choice.dialect, strategy=choice, why="as given")
     if isinstance(choice, PlannedStrategy):
         return Approach(name="planned", dialect=choice.dialect, strategy=choice, why="as given")
-    name, why = (choice, "as given") if choice != "auto" else _rule(dialect, backend, has_template)
+    if choice != "auto":
+        name, why = choice, "as given"
+    elif dialect is None and in_vocabulary is not None and _trained_on(backend.model) is None:
+        name, why = "native", f"the tags of {in_vocabulary.name} are tokens of the model's vocabulary"
+    else:
+        name, why = _rule(dialect, backend, has_template)
     if name == "native":
-        trained = _trained_on(backend.model)
-        return Approach(name=name, dialect=dialect or DIALECTS[trained or "threadweaver"], why=why)
+        named = _trained_on(backend.model)
+        known = dialect or (DIALECTS[named] if named else in_vocabulary)
+        return Approach(name=name, dialect=known or THREADWEAVER, why=why)
     taught = seeded(dialect or THREADWEAVER)
     strategy: PromptedStrategy | PlannedStrategy = PlannedStrategy(dialect=taught)
     if name == "prompted":

@@ -20,6 +20,7 @@ from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.direct import DirectLink
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
 from weaver_sdk.backends.slots import Slot, SlotPool
+from weaver_sdk.backends.token_count import ask_token_count
 from weaver_sdk.errors import BackendError, ConfigurationError, ProtocolError
 
 WORTH_SHARING = 128
@@ -96,6 +97,14 @@ class LlamaBackend:
             BackendError: the completion could not be had, after all retries.
         """
         return stream_with_retries(self._attempt, request, self._policy)
+
+    async def count_tokens(self, text: str) -> int | None:
+        """Ask the server how many tokens it makes of a text.
+
+        Raises:
+            ConnectionFailed: nobody answers at the address.
+        """
+        return await ask_token_count(self._link, self._model, "llama.cpp", text)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -18,6 +18,7 @@ from weaver_sdk.backends.probe import ServerFacts, probe
 from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
 from weaver_sdk.backends.servers import link_to
+from weaver_sdk.backends.token_count import ask_token_count
 from weaver_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -124,6 +125,14 @@ class ServerBackend(ABC):
             BackendError: the completion could not be had, after all retries.
         """
         return stream_with_retries(self._attempt, request, self._policy)
+
+    async def count_tokens(self, text: str) -> int | None:
+        """Ask the server how many tokens it makes of a text; `None` where it does not tell.
+
+        Raises:
+            ConnectionFailed: nobody answers at the address.
+        """
+        return await ask_token_count(self._link, self.model, self.capabilities.server, text)
 
     async def aclose(self) -> None:
         """Close the connections, unless they are the user's."""
