@@ -155,7 +155,7 @@ async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:
     answer = await teacher.ask(STEPS.format(problem=trace.problem, solution=trace.solution))
     steps = [found[2].strip() for found in _NUMBERED.finditer(answer)]
     if len(steps) < 2:
-        raise Refused(f"steps: {len(steps)} found, so there is nothing to fork")
+        raise Refused(f"steps: {len(steps)} found in {answer[:80]!r}, so there is nothing to fork")
     lost = set(_NUMBER.findall(trace.solution)) - set(_NUMBER.findall("\n".join(steps)))
     if lost:
         raise Refused(f"steps: {', '.join(sorted(lost))} of the trace is in none of them")

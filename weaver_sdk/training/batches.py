@@ -17,12 +17,16 @@ from weaver_sdk.training.units import Unit, units
 POOL = 96  # problems drawn at once, so that a batch can hold problems of about one length
 
 
+Mixture = tuple[tuple[Task, float], ...]
+"""Tasks, and how often each is drawn against the others."""
+
+
 @dataclass(frozen=True)
 class Lesson:
-    """Until step `until`, problems come from `tasks` with these weights."""
+    """Until step `until`, problems come from this mixture."""
 
     until: int
-    tasks: tuple[tuple[Task, float], ...]
+    tasks: Mixture
 
 
 @dataclass(frozen=True)

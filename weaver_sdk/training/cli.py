@@ -21,9 +21,10 @@ from weaver_sdk.training.export_huggingface import export_huggingface
 from weaver_sdk.training.grpo import Iteration, Plan, reinforce
 from weaver_sdk.training.model import Llama
 from weaver_sdk.training.quick_eval import held_out, run
+from weaver_sdk.training.recipes import STAGES
 from weaver_sdk.training.self_training import harvest, read, train_on, write
 from weaver_sdk.training.sft import Progress as StepProgress
-from weaver_sdk.training.sft import load_model, parallel_recipe, save_model, sequential_recipe, train
+from weaver_sdk.training.sft import load_model, save_model, train
 from weaver_sdk.training.tasks import TASKS, problems
 
 app = typer.Typer(
@@ -53,17 +54,18 @@ def tasks(count: Annotated[int, typer.Option(help="Problems a task.")] = 1, seed
 
 @app.command()
 def sft(
+    stage: Annotated[str, typer.Argument(help=f"One of {', '.join(STAGES)}.")],
     folder: Folder,
     begin_with: Annotated[
-        Path | None, typer.Option(help="The checkpoint.pt of the sequential model.", exists=True)
+        Path | None, typer.Option(help="The checkpoint.pt of the stage before.", exists=True)
     ] = None,
-    seed: int = 1,
     threads: Threads = 1,
 ) -> None:
-    """Train on worked solutions: without --begin-with the sequential model from scratch, with it the
-    fork/join model."""
+    """Train on worked solutions; every stage but the first begins with the checkpoint of another."""
+    if stage not in STAGES or (stage == "sequential") != (begin_with is None):
+        raise typer.BadParameter("give a stage, and --begin-with for all but the first")
     torch.set_num_threads(threads)
-    recipe = sequential_recipe(seed) if begin_with is None else parallel_recipe(seed)
+    recipe = STAGES[stage]()
     with _bar() as bar:
         shown = bar.add_task("sft", total=recipe.steps)
 

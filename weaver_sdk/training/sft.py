@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from weaver_sdk.training.batches import Batch, Lesson, batches
 from weaver_sdk.training.model import Llama, Shape
-from weaver_sdk.training.tasks import Extremes, OneStep, Products, SumsOfProducts
 
 
 @dataclass(frozen=True)
@@ -42,54 +41,6 @@ class Recipe:
         """The factor on the peak rates at `step`."""
         fallen = max(0, step - self.plateau) / (self.steps - self.plateau)
         return min((step + 1) / self.warm_up, 1 - math.sqrt(fallen))
-
-
-def sequential_recipe(seed: int = 1) -> Recipe:
-    """From scratch, without forks: the digits are the work, and they are learned best on short sequences.
-
-    First single steps; then a range wider than the model can hold, for copying far; then, while the rates
-    fall, the range that it is to be right on.
-    """
-    steps, few, many = OneStep(longer=3, plain=5), 3, 6
-    products = Products(below=1_000_000)
-    narrow = SumsOfProducts(max_terms=2)
-    return Recipe(
-        mode="sequential",
-        steps=9500,
-        plateau=5000,
-        matrix_rate=0.01,
-        vector_rate=0.003,
-        seed=seed,
-        lessons=(
-            Lesson(1250, ((OneStep(plain=5), 0.8), (narrow, 0.2))),
-            Lesson(3750, ((steps, 0.5), (_sums(few), 0.25), (products, 0.15), (_extremes(few), 0.1))),
-            Lesson(5000, ((steps, 0.15), (_sums(many), 0.45), (products, 0.2), (_extremes(many), 0.2))),
-            Lesson(9500, ((OneStep(), 0.2), (SumsOfProducts(), 0.4), (Products(), 0.2), (Extremes(), 0.2))),
-        ),
-    )
-
-
-def parallel_recipe(seed: int = 1) -> Recipe:
-    """From the sequential model: what is left to learn is the form, which is cheap."""
-    return Recipe(
-        mode="parallel",
-        steps=4000,
-        plateau=0,
-        matrix_rate=0.005,
-        vector_rate=0.0015,
-        seed=seed + 1,
-        lessons=(
-            Lesson(4000, ((OneStep(), 0.3), (SumsOfProducts(), 0.35), (Products(), 0.15), (Extremes(), 0.2))),
-        ),
-    )
-
-
-def _sums(terms: int) -> SumsOfProducts:
-    return SumsOfProducts(max_terms=terms, longer=3)
-
-
-def _extremes(terms: int) -> Extremes:
-    return Extremes(max_terms=terms, longer=3)
 
 
 def edge_losses(model: Llama, batch: Batch) -> Tensor:

@@ -26,8 +26,8 @@ class Extremes:
     """`What is the largest of a*b, c*d and e*f?`; the answer is the value."""
 
     min_terms: int = 2
-    max_terms: int = 4
-    longer: int = 2
+    max_terms: int = 6
+    longer: int = 3
     shorter: int = 2
     name: str = "extremes"
 

@@ -16,9 +16,9 @@ from weaver_sdk.training.tasks.working import comparison, product, signed_additi
 class OneStep:
     """One product, one sum or difference, or the larger or smaller of two numbers."""
 
-    longer: int = 2
+    longer: int = 3
     shorter: int = 2
-    plain: int = 4
+    plain: int = 5
     name: str = "one-step"
 
     def sample(self, rng: random.Random) -> Problem:

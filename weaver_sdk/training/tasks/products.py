@@ -18,7 +18,7 @@ class Products:
     min_factors: int = 3
     max_factors: int = 4
     digits: int = 2
-    below: int = 100_000
+    below: int = 1_000_000
     name: str = "products"
 
     def sample(self, rng: random.Random) -> Problem:

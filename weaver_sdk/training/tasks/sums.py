@@ -15,8 +15,8 @@ class SumsOfProducts:
     """`a*b + c*d - …`; the longer factor has up to `longer` digits, the shorter up to `shorter`."""
 
     min_terms: int = 2
-    max_terms: int = 4
-    longer: int = 2
+    max_terms: int = 6
+    longer: int = 3
     shorter: int = 2
     name: str = "sums"
 
