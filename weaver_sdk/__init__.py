@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     )
     from weaver_sdk.events import Event, dump_event, load_event
     from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
+    from weaver_sdk.markup.planned import PlannedStrategy
+    from weaver_sdk.markup.prompted import PromptedStrategy
+    from weaver_sdk.markup.worked import WorkedExample
     from weaver_sdk.options import Budget, Mode, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
     from weaver_sdk.result import Fork, Repair, Result, Segment, Telemetry, Thread, Trace
@@ -80,6 +83,9 @@ _ROOMS = {
     ),
     "weaver_sdk.events": ("Event", "dump_event", "load_event"),
     "weaver_sdk.markup.dialect": ("THREADWEAVER", "Dialect"),
+    "weaver_sdk.markup.planned": ("PlannedStrategy",),
+    "weaver_sdk.markup.prompted": ("PromptedStrategy",),
+    "weaver_sdk.markup.worked": ("WorkedExample",),
     "weaver_sdk.options": ("Budget", "Mode", "Sampling"),
     "weaver_sdk.reasoner": ("ParallelReasoner",),
     "weaver_sdk.result": ("Fork", "Repair", "Result", "Segment", "Telemetry", "Thread", "Trace"),
@@ -111,7 +117,9 @@ __all__ = [
     "MarkupError",
     "Mode",
     "ParallelReasoner",
+    "PlannedStrategy",
     "Prompt",
+    "PromptedStrategy",
     "ProtocolError",
     "Repair",
     "Result",
@@ -125,6 +133,7 @@ __all__ = [
     "TruncatedStream",
     "Usage",
     "WeaverError",
+    "WorkedExample",
     "dump_event",
     "load_event",
 ]

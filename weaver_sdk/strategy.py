@@ -55,7 +55,7 @@ class Approach:
         return self.strategy.stop if isinstance(self.strategy, PromptedStrategy) else ()
 
     def prompt(self, problem: str, history: Messages, mode: Mode, render: RenderPrompt) -> Prompt:
-        """Return a problem as the server takes it. In sequential mode no markup is taught."""
+        """Return a problem as the server takes it. In sequential mode no markup is shown."""
         asked = [*map(dict, history), {"role": "user", "content": problem}]
         if isinstance(self.strategy, PlannedStrategy):
             return Prompt(text=problem, messages=tuple(asked))
@@ -63,7 +63,7 @@ class Approach:
             messages = build_problem_messages(problem, self.dialect, history=history)
             return Prompt(text=render(messages), messages=tuple(messages))
         if mode == "sequential":
-            messages = build_problem_messages(problem, THREADWEAVER, history=history)
+            messages = self.strategy.plain_turns(asked)
             text = render(messages) if self.needs_template else self.strategy.plain_prompt(asked)
         else:
             messages = self.strategy.turns(asked)

@@ -118,7 +118,8 @@ def read_plan(text: str) -> QuestionPlan | None:
     Reasoning in front of it, a code fence around it and a missing end are overlooked; white space in it
     becomes a single space.
     """
-    start = text.find("{", text.rfind("</think>") + 1)
+    begins = 0 if text.lstrip().startswith("{") else text.rfind("</think>") + 1
+    start = text.find("{", begins)
     if start < 0:
         return None
     try:

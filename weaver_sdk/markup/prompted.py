@@ -53,18 +53,22 @@ class PromptedStrategy:
 
     def turns(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         """Return a conversation with the system prompt and the examples before it, as turns of a chat."""
-        taught = [{"role": "system", "content": system_prompt(self.dialect)}]
-        for example in self.examples:
-            taught.append({"role": "user", "content": example.question})
-            taught.append({"role": "assistant", "content": example.trajectory(self.dialect)})
-        return [*taught, *map(dict, messages)]
+        system = {"role": "system", "content": system_prompt(self.dialect)}
+        return [
+            system,
+            *self._turns([example.trajectory(self.dialect) for example in self.examples], messages),
+        ]
+
+    def plain_turns(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+        """Return the same turns without markup: what the sequential baseline is shown."""
+        return self._turns([example.plain() for example in self.examples], messages)
 
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return the raw prompt for a conversation: the examples, then what was said, oldest first."""
         return self._raw([example.trajectory(self.dialect) for example in self.examples], messages)
 
     def plain_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """Return the same raw prompt without markup: what the sequential baseline is shown."""
+        """Return the same raw prompt without markup, for the sequential baseline."""
         return self._raw([example.plain() for example in self.examples], messages)
 
     @property
@@ -79,6 +83,13 @@ class PromptedStrategy:
         if phase == "plain":  # a chat model ends its answer by itself
             return plain_grammar() if self.shown == "raw" else None
         return thread_grammar(self.dialect) if phase == "thread" else joined_grammar(self.dialect)
+
+    def _turns(self, answers: Sequence[str], messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+        taught: list[dict[str, str]] = []
+        for example, answer in zip(self.examples, answers, strict=True):
+            taught.append({"role": "user", "content": example.question})
+            taught.append({"role": "assistant", "content": answer})
+        return [*taught, *map(dict, messages)]
 
     def _raw(self, answers: Sequence[str], messages: Sequence[Mapping[str, str]]) -> str:
         taught = zip(self.examples, answers, strict=True)

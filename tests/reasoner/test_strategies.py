@@ -1,0 +1,182 @@
+"""Which strategy is taken, and what the model then sees."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from weaver_sdk import (
+    THREADWEAVER,
+    Capabilities,
+    CompletionRequest,
+    ConfigurationError,
+    ParallelReasoner,
+    PlannedStrategy,
+    PromptedStrategy,
+    Result,
+)
+from weaver_sdk.markup import DIALECTS, MULTIVERSE, is_well_formed
+from weaver_sdk.strategy import choose
+from weaver_sdk.testing import ScriptedBackend
+
+ANY = Capabilities()
+GRAMMAR = Capabilities(server="llama.cpp", grammar=True)
+
+
+def named(model: str, capabilities: Capabilities = ANY) -> ScriptedBackend:
+    return ScriptedBackend([], model=model, capabilities=capabilities)
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect"),
+    [
+        ("weaver-nano", "threadweaver"),
+        ("/models/ThreadWeaver-8B", "threadweaver"),
+        ("Multiverse4FM/Multiverse-32B", "multiverse"),
+        ("bigai-NPR/NPR-4B", "npr"),
+        ("scripted", "threadweaver"),
+    ],
+)
+def test_a_model_known_to_be_trained_is_taken_as_it_is(model: str, dialect: str) -> None:
+    approach = choose("auto", None, named(model, GRAMMAR), has_template=True)
+    assert approach.name == "native"
+    assert approach.dialect is DIALECTS[dialect]
+
+
+def test_a_dialect_that_is_given_says_that_the_model_was_trained_on_it() -> None:
+    approach = choose("auto", MULTIVERSE, named("my-model"), has_template=True)
+    assert (approach.name, approach.dialect) == ("native", MULTIVERSE)
+    assert "multiverse" in approach.why
+
+
+def test_an_untrained_model_is_prompted_where_a_grammar_holds_it() -> None:
+    approach = choose("auto", None, named("qwen3-8b", GRAMMAR), has_template=True)
+    assert isinstance(approach.strategy, PromptedStrategy)
+    assert approach.strategy.shown == "turns"
+
+
+def test_an_untrained_model_plans_where_no_grammar_holds_it() -> None:
+    assert choose("auto", None, named("gpt-5-mini"), has_template=True).name == "planned"
+
+
+def test_a_model_that_cannot_chat_is_prompted_with_raw_text() -> None:
+    approach = choose("auto", None, named("some-base-model"), has_template=False)
+    assert isinstance(approach.strategy, PromptedStrategy)
+    assert approach.strategy.shown == "raw"
+
+
+def test_part_of_a_word_is_no_name() -> None:
+    assert choose("auto", None, named("synpress-7b"), has_template=True).name == "planned"
+
+
+@pytest.mark.parametrize("name", ["prompted", "planned"])
+def test_a_dialect_can_be_taught(name: Any) -> None:
+    approach = choose(name, MULTIVERSE, named("m"), has_template=True)
+    assert approach.strategy is not None
+    assert approach.dialect.outlines == MULTIVERSE.outlines
+    assert "{outline}" in approach.dialect.seed
+
+
+async def test_the_choice_is_told_in_the_result_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "weaver_sdk"):
+        result = await solved(named_backend("gpt-5-mini", planner), template="chatml")
+    assert result.strategy == "planned"
+    assert "strategy planned: the model is not known to be trained" in caplog.text
+
+
+async def test_a_planned_run_renders_each_question_with_the_models_template() -> None:
+    backend = named_backend("gpt-5-mini", planner)
+    result = await solved(backend, template="chatml")
+    assert result.answer == "5"
+    assert result.well_formed
+    assert len(backend.requests) == 4
+    for request in backend.requests:
+        assert request.prompt.text.startswith("<|im_start|>")
+        assert request.prompt.text.endswith("<|im_end|>\n<|im_start|>assistant\n")
+
+
+async def test_a_prompted_run_shows_the_examples_as_turns_and_keeps_to_the_grammar() -> None:
+    backend = named_backend("qwen3-8b", prompted, GRAMMAR)
+    result = await solved(backend)  # the template is known by the model's name
+    assert result.text == FORKED
+    assert result.strategy == "prompted"
+    assert is_well_formed(result.text, PromptedStrategy().dialect)
+    first, thread, _, last = backend.requests
+    assert first.prompt.messages[0]["role"] == "system"
+    assert first.prompt.text.count("<|im_start|>assistant\n<think>") == 5
+    assert first.prompt.text.endswith("Q?<|im_end|>\n<|im_start|>assistant\n")
+    assert [request.grammar and request.grammar[:15] for request in (first, thread, last)] == [
+        'root ::= "<thin',
+        'root ::= " " [^',
+        'root ::= "</Par',
+    ]
+
+
+async def test_a_raw_prompt_stops_before_the_next_question() -> None:
+    backend = named_backend("some-base-model", prompted)
+    result = await solved(backend)
+    assert result.text == FORKED
+    assert all(request.stop[-1] == "\nQuestion:" for request in backend.requests)
+    assert all(request.grammar is None for request in backend.requests)
+
+
+async def test_in_sequential_mode_no_markup_is_taught() -> None:
+    for options in ({"template": "chatml"}, {}):
+        backend = named_backend("some-base-model", lambda _: "Five.", GRAMMAR)
+        result = await solved(backend, mode="sequential", strategy="prompted", **options)
+        [request] = backend.requests
+        assert "<think>" not in request.prompt.text
+        assert (request.grammar is None) == bool(options)
+        assert result.answer == "Five."
+
+
+async def test_a_strategy_of_ones_own_is_taken() -> None:
+    backend = named_backend("scripted", planner)
+    result = await solved(backend, strategy=PlannedStrategy(max_parts=2), template="chatml")
+    assert result.strategy == "planned"
+    assert backend.requests[0].json_schema is not None
+    assert result.telemetry.threads == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "clever"}, "auto, native, prompted, planned"),
+        ({"strategy": 7}, "PlannedStrategy"),
+        ({"strategy": PromptedStrategy(), "dialect": THREADWEAVER}, "brings its own"),
+        ({"strategy": PromptedStrategy(), "template": "chatml"}, "raw"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ParallelReasoner(backend=named("m"), **options)
+
+
+FORKED = (
+    "<think>\nTwo parts.\n<Parallel>\n<Outlines>\n<Outline>1: A</Outline>\n<Outline>2: B</Outline>\n"
+    "</Outlines>\n<Thread>\n1: A: 2\n"
+    "</Thread><Thread>\n2: B: 3\n</Thread>\n</Parallel>\n2 + 3 = 5\n</think>\n\\boxed{5}"
+)
+
+
+def planner(request: CompletionRequest) -> str:
+    """A chat model that plans."""
+    if request.json_schema is not None:
+        return '{"thought": "Two parts.", "parts": ["A", "B"]}'
+    last = request.prompt.messages[-1]["content"]
+    return {"A": "2", "B": "3"}.get(last.rpartition("Part: ")[2], "2 + 3 = \\boxed{5}")
+
+
+def prompted(request: CompletionRequest) -> str:
+    """A model that writes on in the form it was shown."""
+    return FORKED.removeprefix(request.prefix) if not request.prefix.endswith("B:") else " 3\n</Thread>"
+
+
+def named_backend(model: str, answers: Any, capabilities: Capabilities = ANY) -> ScriptedBackend:
+    return ScriptedBackend(answers, model=model, capabilities=capabilities)
+
+
+async def solved(backend: ScriptedBackend, mode: Any = "parallel", **options: Any) -> Result:
+    return await ParallelReasoner(backend=backend, **options).solve("Q?", mode=mode)
