@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from weaver_sdk.backends.base import Backend, Prompt
 from weaver_sdk.errors import ConfigurationError
-from weaver_sdk.markup import DIALECTS, THREADWEAVER, Dialect, Messages, build_problem_messages
+from weaver_sdk.markup import MULTIVERSE, NPR, THREADWEAVER, Dialect, Messages, build_problem_messages
 from weaver_sdk.markup.planned import PlannedStrategy
 from weaver_sdk.markup.prompted import Phase, PromptedStrategy, seeded
 from weaver_sdk.options import Mode, StrategyName
@@ -23,12 +23,12 @@ RenderPrompt = Callable[[Messages], str]
 
 Grammars = Callable[[Phase], str | None]
 
-TRAINED: tuple[tuple[str, str], ...] = (
-    ("weaver-nano", "threadweaver"),
-    ("threadweaver", "threadweaver"),
-    ("multiverse", "multiverse"),
-    ("npr", "npr"),
-    ("scripted", "threadweaver"),  # the servers of `weaver_sdk.testing` play a trained model
+TRAINED: tuple[tuple[str, Dialect], ...] = (
+    ("weaver-nano", THREADWEAVER),
+    ("threadweaver", THREADWEAVER),
+    ("multiverse", MULTIVERSE),
+    ("npr", NPR),
+    ("scripted", THREADWEAVER),  # the servers of `weaver_sdk.testing` play a trained model
 )
 """A word in a model's name -> the dialect that such models were trained on."""
 
@@ -135,15 +135,12 @@ def choose(
         return Approach(name="prompted", dialect=choice.dialect, strategy=choice, why="as given")
     if isinstance(choice, PlannedStrategy):
         return Approach(name="planned", dialect=choice.dialect, strategy=choice, why="as given")
-    if choice != "auto":
-        name, why = choice, "as given"
-    elif dialect is None and in_vocabulary is not None and _trained_on(backend.model) is None:
-        name, why = "native", f"the tags of {in_vocabulary.name} are tokens of the model's vocabulary"
+    known = dialect or _trained_on(backend.model) or in_vocabulary
+    if choice == "auto":
+        name, why = _rule(dialect, backend, has_template=has_template, in_vocabulary=in_vocabulary)
     else:
-        name, why = _rule(dialect, backend, has_template)
+        name, why = choice, "as given"
     if name == "native":
-        named = _trained_on(backend.model)
-        known = dialect or (DIALECTS[named] if named else in_vocabulary)
         return Approach(name=name, dialect=known or THREADWEAVER, why=why)
     taught = seeded(dialect or THREADWEAVER)
     strategy: PromptedStrategy | PlannedStrategy = PlannedStrategy(dialect=taught)
@@ -154,11 +151,15 @@ def choose(
     return Approach(name=name, dialect=taught, strategy=strategy, why=why)
 
 
-def _rule(dialect: Dialect | None, backend: Backend, has_template: bool) -> tuple[StrategyName, str]:
+def _rule(
+    dialect: Dialect | None, backend: Backend, *, has_template: bool, in_vocabulary: Dialect | None
+) -> tuple[StrategyName, str]:
     if dialect is not None:
         return "native", f"dialect {dialect.name} was given"
     if (trained := _trained_on(backend.model)) is not None:
-        return "native", f"a model of this name is trained on {trained}"
+        return "native", f"a model of this name is trained on {trained.name}"
+    if in_vocabulary is not None:
+        return "native", f"the tags of {in_vocabulary.name} are tokens of the model's vocabulary"
     if not has_template:
         return "prompted", "no chat template is known for the model"
     if backend.capabilities.grammar:
@@ -166,7 +167,7 @@ def _rule(dialect: Dialect | None, backend: Backend, has_template: bool) -> tupl
     return "planned", "the model is not known to be trained, and the server takes no grammar"
 
 
-def _trained_on(model: str) -> str | None:
+def _trained_on(model: str) -> Dialect | None:
     low = model.lower()
-    words = (dialect for word, dialect in TRAINED if re.search(rf"(?<![a-z]){word}(?![a-z])", low))
-    return next(words, None)
+    named = (dialect for word, dialect in TRAINED if re.search(rf"(?<![a-z]){word}(?![a-z])", low))
+    return next(named, None)

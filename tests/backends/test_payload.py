@@ -61,6 +61,20 @@ def test_known_servers_get_what_they_know(kind: Any, more: dict[str, object]) ->
     assert request_body(asking(grammar="g"), "m", KNOWN[kind]) == PLAIN | more
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("vllm", {"structured_outputs": {"json": {"type": "object"}}}),
+        ("sglang", {"json_schema": '{"type": "object"}'}),
+        ("llama.cpp", {"json_schema": {"type": "object"}}),
+    ],
+)
+def test_a_schema_goes_to_the_servers_that_take_one(kind: Any, more: dict[str, object]) -> None:
+    body = request_body(asking(json_schema={"type": "object"}), "m", KNOWN[kind])
+    assert {name: body[name] for name in more} == more
+    assert request_body(asking(json_schema={"type": "object"}), "m", Capabilities()) == PLAIN
+
+
 def test_a_user_has_the_last_word() -> None:
     body = request_body(asking(sampling=Sampling(extra={"skip_special_tokens": True})), "m", KNOWN["vllm"])
     assert body["skip_special_tokens"] is True

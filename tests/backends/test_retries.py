@@ -165,13 +165,14 @@ async def test_a_text_that_had_reached_its_limit_is_not_asked_for_again() -> Non
     assert (got.text, got.finish, got.retries) == (" Six times", ["length"], [])
 
 
-async def test_a_grammar_cannot_begin_in_the_middle() -> None:
+@pytest.mark.parametrize("form", [{"grammar": 'root ::= "x"'}, {"json_schema": {"type": "object"}}])
+async def test_a_form_cannot_begin_in_the_middle(form: dict[str, object]) -> None:
     async with server(CUT) as asked:
-        got = await ask_once(asked, asking(grammar='root ::= "x"'), retries=policy(2))
+        got = await ask_once(asked, asking(**form), retries=policy(2))
         assert len(asked.completions) == 1
     assert isinstance(got.error, TruncatedStream)
     async with server(Behaviour(status=503)) as asked:
-        got = await ask_once(asked, asking(grammar='root ::= "x"'), retries=policy(2))
+        got = await ask_once(asked, asking(**form), retries=policy(2))
     assert got.error is None
 
 

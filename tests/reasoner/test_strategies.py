@@ -51,6 +51,12 @@ def test_a_dialect_that_is_given_says_that_the_model_was_trained_on_it() -> None
     assert "multiverse" in approach.why
 
 
+def test_a_model_that_has_the_tags_in_its_vocabulary_was_trained_on_them() -> None:
+    backend = named("my-model", GRAMMAR)
+    approach = choose("auto", None, backend, has_template=True, in_vocabulary=MULTIVERSE)
+    assert (approach.name, approach.dialect) == ("native", MULTIVERSE)
+
+
 def test_an_untrained_model_is_prompted_where_a_grammar_holds_it() -> None:
     approach = choose("auto", None, named("qwen3-8b", GRAMMAR), has_template=True)
     assert isinstance(approach.strategy, PromptedStrategy)
