@@ -26,8 +26,15 @@ class Task(Protocol):
     def sample(self, rng: random.Random) -> Problem: ...
 
 
-TASKS: dict[str, Task] = {task.name: task for task in (SumsOfProducts(), Products(), Extremes(), OneStep())}
-"""The tasks in the range that the packaged model is trained on."""
+_RANGE: tuple[Task, ...] = (
+    SumsOfProducts(max_terms=4, longer=2),
+    Products(below=100_000),
+    Extremes(max_terms=4, longer=2),
+    OneStep(longer=2, plain=4),
+)
+
+TASKS: dict[str, Task] = {task.name: task for task in _RANGE}
+"""The tasks in the range that the packaged model is right on."""
 
 
 def problems(task: Task, seed: int) -> Iterator[Problem]:
