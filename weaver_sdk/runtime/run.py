@@ -266,15 +266,15 @@ class Run:
             if first:
                 self._emit_in(line, ThreadStarted)
 
+        # Behind a lead no grammar fits: it would begin anew in the middle of a text.
+        grammar = plan.grammar_for(phase) if plan.grammar_for and not lead else None
         request = CompletionRequest(
             prompt=plan.prompt,
             prefix=context,
             stop=(*rules.stops, *plan.stop),
             max_tokens=allowance,
             sampling=plan.sampling,
-            grammar=plan.grammar_for(phase)
-            if plan.grammar_for and not lead
-            else None,  # behind a lead none fits
+            grammar=grammar,
             task=_task(line, plan.dialect),
             routing_key=plan.run_id,
             shared=shared,
