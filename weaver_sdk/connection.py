@@ -273,7 +273,7 @@ class ConnectionPlan:
         capabilities: Capabilities | None = None,
     ) -> ServerBackend:
         """Return a backend; what was found out about the server goes before what was not given."""
-        habits = self._habits() | {"capabilities": capabilities or self.capabilities}
+        habits: dict[str, Any] = {"capabilities": capabilities or self.capabilities, **self._habits()}
         if self.client is not None or (self.http_client is not None and self.base_url is None):
             return kind(
                 model or self.model,

@@ -53,6 +53,11 @@ class Refusals:
     def __init__(self, capabilities: Capabilities) -> None:
         self._fields = Fields.known(capabilities)
 
+    @property
+    def refused(self) -> frozenset[str]:
+        """The fields that are left out."""
+        return self._fields.refused
+
     async def send(
         self, post: Callable[[dict[str, Any]], Awaitable[Answered]], body: Mapping[str, Any]
     ) -> Answered:

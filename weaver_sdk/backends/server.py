@@ -93,6 +93,11 @@ class ServerBackend(ABC):
         """What the server can do; what every server can, until it is known better."""
         return replace(self._capabilities or Capabilities(), api=self.api)
 
+    @property
+    def refused_fields(self) -> frozenset[str]:
+        """Request fields that the server is known to refuse, or has refused until now."""
+        return self._refusals.refused if self._refusals else self.capabilities.refused_fields
+
     async def discover(self) -> ServerFacts:
         """Ask the server what it is, and fill in from its answer what was not given: model and capabilities.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from weaver_sdk.cli import chat, solve, trace
+from weaver_sdk.cli import chat, doctor, solve, trace
 
 app = typer.Typer(
     name="weaver",
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 app.command("solve")(solve.solve)
 app.command("chat")(chat.chat)
+app.command("doctor")(doctor.doctor)
 app.add_typer(trace.app, name="trace")
 
 

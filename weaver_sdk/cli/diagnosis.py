@@ -1,0 +1,153 @@
+"""What an examination means: what was found, what follows from it, what would be better. Words only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from weaver_sdk.backends.examination import Crowd, Endpoint, Examination, Repeated
+
+_WAYS = {
+    "continue_final_message": "prefill (continue_final_message)",
+    "prefix": "prefill (prefix on the last message)",
+    "last_message": "prefill (the last message)",
+    "ask": "none: it has to be asked in a further turn",
+}
+_SHOWN = 100
+
+
+class Row(NamedTuple):
+    """One thing that was found."""
+
+    name: str
+    good: bool | None
+    """`None` where it is neither good nor bad."""
+    found: str
+
+
+def rows(found: Examination) -> Iterator[Row]:
+    """Yield what the server can do."""
+    yield Row("server", None, found.server)
+    context = f", {found.context_tokens} tokens of context" if found.context_tokens else ""
+    yield Row("model", None, found.model + context)
+    yield _endpoint("/completions", found.completions)
+    yield _endpoint("/chat/completions", found.chat)
+    if found.chat.works:
+        seen = found.prefill_found
+        if seen is None and found.prefill != "ask":
+            told = f"{_WAYS[found.prefill]}, but the model did not go on"
+        else:
+            told = _WAYS[seen or "ask"]
+        yield Row("going on with a text, chat", seen is not None, told)
+    used = _used(found)
+    if used is None:
+        return
+    if used.stops is not None:
+        yield Row("stop strings", used.stops, "kept" if used.stops else "not kept")
+        yield Row("which stop matched", used.names_stop, "said" if used.names_stop else "not said")
+    yield Row("token ids", used.token_ids, "sent" if used.token_ids else "not sent")
+    yield Row("token counts", used.counts_tokens, "sent" if used.counts_tokens else "not sent")
+    if found.special_tags is not None:
+        yield Row("tags that are tokens", found.special_tags, "shown" if found.special_tags else "hidden")
+    if used.refused_fields:
+        yield Row("refused fields", None, ", ".join(used.refused_fields))
+    if found.repeated is not None:
+        yield Row("prefix cache", *_cache(found.repeated))
+    if found.crowd is not None:
+        yield Row("requests at once", *_at_once(found.crowd))
+
+
+def consequences(found: Examination) -> Iterator[str]:
+    """Yield what weaver-sdk will do with such a server."""
+    used = _used(found)
+    if used is None:
+        yield "Nothing: neither endpoint answers with text."
+        return
+    if found.api == "completions":
+        yield "It asks /completions: every thread goes on behind the exact text of its fork."
+    elif found.prefill == "ask":
+        yield "It asks /chat/completions, and asks the model in a further turn to go on with each text."
+    else:
+        yield "It asks /chat/completions, and every thread goes on behind the text of its fork by prefill."
+    if "stop" in used.refused_fields or used.stops is False:
+        yield "It cuts the text at the tags itself and closes the stream there."
+    elif not used.names_stop:
+        yield "It goes by the open tag where the server says that it stopped, and not at what."
+    if not used.counts_tokens:
+        counted = "token ids" if used.token_ids else "pieces of text"
+        yield f"It counts {counted}, as no token counts come."
+
+
+def advice(found: Examination) -> Iterator[str]:
+    """Yield what would make it better."""
+    used = _used(found)
+    if used is None:
+        yield "Check the base_url (it usually ends in /v1), the model's name and the API key."
+        return
+    if found.api == "chat" and found.prefill == "ask":
+        if found.prefill_found is not None:
+            yield (
+                f'Give capabilities=Capabilities(api="chat", prefill="{found.prefill_found}"): it goes on '
+                "with a text by prefill."
+            )
+        elif found.server == "deepseek":
+            yield "Give https://api.deepseek.com/beta as the base_url: there a text is continued by prefill."
+        else:
+            yield "A server with /completions (vLLM, SGLang, llama.cpp) goes on with a text more exactly."
+    if used.reasoning_apart:
+        yield (
+            "Reasoning comes in a field of its own, where no fork is read: a server of your own should run "
+            "without a reasoning parser."
+        )
+    if found.special_tags is False:
+        yield "The model's tags do not show in its text: start llama.cpp with --special."
+    repeated, crowd = found.repeated, found.crowd
+    if repeated is not None and repeated.cached_tokens is None:
+        flag = {"vllm": "--enable-prompt-tokens-details", "sglang": "--enable-cache-report"}.get(found.server)
+        if flag:
+            yield f"Start the server with {flag}: then it tells what came from its cache."
+    elif repeated is not None and not repeated.cached_tokens:
+        if found.server == "llama.cpp":
+            yield (
+                "llama.cpp keeps a cache for each slot, so the threads of a fork compute their prefix again; "
+                "the embedded engine shares it among them."
+            )
+        else:
+            yield "Nothing came from a prefix cache: switch it on, or every thread computes its prefix again."
+    if crowd is not None and crowd.accepted < crowd.tried:
+        yield f"Give max_concurrency={crowd.accepted}: the server refused more requests at once."
+    elif crowd is not None and _one_by_one(crowd):
+        yield "Requests at once take as long as one after the other: a fork gains no time on this server."
+
+
+def _used(found: Examination) -> Endpoint | None:
+    return {"completions": found.completions, "chat": found.chat, None: None}[found.api]
+
+
+def _endpoint(name: str, endpoint: Endpoint) -> Row:
+    return Row(name, endpoint.works, "works" if endpoint.works else f"no: {endpoint.error}"[:_SHOWN])
+
+
+def _cache(repeated: Repeated) -> tuple[bool | None, str]:
+    took = f"first token after {repeated.first_seconds:.3f} s, then {repeated.second_seconds:.3f} s"
+    if repeated.cached_tokens is None:
+        return None, f"not told; {took}"
+    tokens = f"{repeated.cached_tokens} of {repeated.prompt_tokens} tokens the second time"
+    return repeated.cached_tokens > 0, f"{tokens}; {took}"
+
+
+def _at_once(crowd: Crowd) -> tuple[bool, str]:
+    accepted = f"{crowd.accepted} accepted" + (
+        f", {crowd.tried} refused" if crowd.accepted < crowd.tried else ""
+    )
+    took = f"{crowd.alone_seconds:.2f} s for one, {crowd.together_seconds:.2f} s for {crowd.accepted}"
+    return crowd.accepted == crowd.tried, f"{accepted}; {took}"
+
+
+def _one_by_one(crowd: Crowd) -> bool:
+    """Whether the time grows nearly as the number does, where it is long enough to tell."""
+    return (
+        crowd.accepted > 1
+        and crowd.alone_seconds > 0.05
+        and crowd.together_seconds > 0.8 * crowd.accepted * crowd.alone_seconds
+    )

@@ -1,0 +1,82 @@
+"""`weaver doctor`: what a server can do, what follows from it, what would be better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weaver_sdk.cli import flags
+from weaver_sdk.cli.boundary import FAILED, run_command
+
+if TYPE_CHECKING:
+    from weaver_sdk.backends.examination import Examination
+
+
+def doctor(
+    url: Annotated[
+        str | None, typer.Argument(help="Address of the server, up to /v1; else WEAVER_BASE_URL.")
+    ] = None,
+    model: flags.Model = None,
+    api_key: flags.ApiKey = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=64, help="The most requests that are tried at once.")
+    ] = 8,
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as one line of JSON.")] = False,
+    plain: flags.Plain = False,
+) -> None:
+    """Ask a server for a few short texts, and tell what it can do.
+
+    It costs some 500 tokens. Exit codes: 0 the server can be used, 1 it cannot, 2 wrong use.
+    """
+
+    async def work() -> int:
+        from weaver_sdk.backends.examination import examine
+        from weaver_sdk.markup.dialect import THREADWEAVER
+        from weaver_sdk.settings import resolve_server
+
+        server = resolve_server(url, api_key, model)
+        found = await examine(
+            server.base_url, server.api_key, server.model, most=concurrency, tag=THREADWEAVER.thread[1]
+        )
+        if json:
+            _print_json(found)
+        else:
+            _print(found, plain)
+        return 0 if found.api else FAILED
+
+    run_command(work())
+
+
+def _print_json(found: Examination) -> None:
+    import json
+    from dataclasses import asdict
+
+    from weaver_sdk.cli.diagnosis import advice, consequences
+
+    told = {**asdict(found), "consequences": list(consequences(found)), "advice": list(advice(found))}
+    typer.echo(json.dumps(told))
+
+
+def _print(found: Examination, plain: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from weaver_sdk.cli.cells import one_line, safe
+    from weaver_sdk.cli.consoles import output_console
+    from weaver_sdk.cli.diagnosis import advice, consequences, rows
+
+    out = output_console(plain)
+    out.print(Text(found.base_url, style="bold"))
+    grid = Table.grid(padding=(0, 2))
+    for row in rows(found):
+        mark, style = {True: ("✓", "green"), False: ("✗", "yellow"), None: (" ", "")}[row.good]
+        grid.add_row(Text(mark, style=style), Text(row.name, style="dim"), Text(one_line(safe(row.found))))
+    out.print(grid)
+    for title, lines in (("weaver-sdk", consequences(found)), ("advice", advice(found))):
+        told = list(lines)
+        if told:
+            out.print()
+            out.print(Text(title, style="bold"))
+        for line in told:
+            out.print(Text(f"  {line}"))
