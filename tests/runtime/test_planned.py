@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.runtime.play import kinds, new_run, threads
-from weaver_sdk.backends.base import Capabilities, CompletionRequest, Prompt
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prompt
 from weaver_sdk.errors import APIStatusError
 from weaver_sdk.markup.planned import PLANNED
 from weaver_sdk.options import Budget, Mode, Sampling
@@ -206,6 +207,23 @@ async def test_cancelling_ends_every_question() -> None:
     await asyncio.wait([task])
     assert backend.running == 0
     assert backend.aborted == 2
+
+
+async def test_a_question_is_closed_at_once_where_a_limit_cuts_it() -> None:
+    def text(request: CompletionRequest) -> Reply | str:
+        limitless = Reply("a " * 500, stops="ignore") if said(request) == "bare" else None
+        return limitless or model(plan='{"thought": "", "parts": []}')(request)
+
+    class Unlimited(ScriptedBackend):
+        """A server that overlooks `max_tokens`."""
+
+        def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+            return super().stream(replace(request, max_tokens=None))
+
+    backend = Unlimited(text)
+    result = await play(backend, budget=Budget(total_tokens=60, on_exhausted="stop"))
+    assert result.finish == "budget"
+    assert backend.running == 0
 
 
 async def test_what_ended_a_text_is_always_known() -> None:

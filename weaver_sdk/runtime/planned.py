@@ -7,7 +7,8 @@ written, so budgets, events, repairs and cancellation are those of any run.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from weaver_sdk.backends.base import (
@@ -69,7 +70,7 @@ class PlannedBackend:
     async def aclose(self) -> None:
         """Do nothing: the other backend belongs to the caller."""
 
-    async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Stream what a fork/join model would write behind the request's prefix.
 
         Raises:
@@ -82,46 +83,57 @@ class PlannedBackend:
             chunks = self._answer(request)
         else:
             chunks = self._plan(request)
-        async for chunk in chunks:
-            yield chunk
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
-    async def _plan(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+    async def _plan(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Ask for a plan and write its outlines, or answer at once where the model sees no parts."""
         strategy, dialect = self._strategy, self._strategy.dialect
-        begin = f"{dialect.think[0]}\n" if dialect.reasons_in_think else ""
-        end = f"{dialect.think[1]}\n" if dialect.reasons_in_think else ""
-        reply = _Reply()
         asked = replace(
             self._question(request, strategy.plan_turns(request.prompt.messages)),
             json_schema=strategy.schema(),
             max_tokens=min(strategy.plan_tokens, request.max_tokens or strategy.plan_tokens),
         )
-        async for chunk in self._ask(asked, reply):
-            yield replace(chunk, text="")  # its tokens and retries are told, its JSON is not the trajectory
+        reply = _Reply()
+        async with aclosing(self._ask(asked, reply)) as chunks:
+            async for chunk in chunks:
+                yield replace(chunk, text="")  # its tokens and retries are told, its JSON is no trajectory
         plan = read_plan(reply.text)
-        thought = f"{plan.thought}\n" if plan and plan.thought else ""
-        if plan is None or len(plan.parts) > 1:
-            parts = plan.parts if plan else ()
-            outlines = [Outline(str(number), part) for number, part in enumerate(parts, 1)]
-            unread = "" if plan else f"{reply.text.strip()}\n"  # the run may find numbered lines in it
-            yield Chunk(text=f"{begin}{thought}{open_block(dialect, outlines)}{unread}")
-            yield Chunk(finish_reason="stop", matched_stop=dialect.outlines[1], usage=reply.usage)
-            return
-        yield Chunk(text=f"{begin}{thought}{end}")
-        left = None
-        if request.max_tokens is not None:
-            spent = reply.usage.completion_tokens if reply.usage else None
-            left = request.max_tokens - (spent or 0)
-        if left is not None and left <= 0:
-            yield Chunk(finish_reason="length", usage=reply.usage)
-            return
-        answer = _Reply()
-        question = self._question(request, join_turns(request.prompt.messages, ()))
-        async for chunk in self._ask(replace(question, max_tokens=left), answer):
-            yield chunk
-        yield Chunk(finish_reason=answer.finish, usage=_added(reply.usage, answer.usage))
+        yield Chunk(text=f"{dialect.think[0]}\n" if dialect.reasons_in_think else "")
+        if plan is None:  # the run may still find numbered lines in it
+            yield Chunk(text=f"{open_block(dialect, ())}{reply.text.strip()}\n")
+        else:
+            yield Chunk(text=f"{plan.thought}\n" if plan.thought else "")
+            if len(plan.parts) < 2:
+                async with aclosing(self._undivided(request, reply.usage)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+            outlines = [Outline(str(number), part) for number, part in enumerate(plan.parts, 1)]
+            yield Chunk(text=open_block(dialect, outlines))
+        yield Chunk(finish_reason="stop", matched_stop=dialect.outlines[1], usage=reply.usage)
 
-    async def _part(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+    async def _undivided(
+        self, request: CompletionRequest, planning: Usage | None
+    ) -> AsyncGenerator[Chunk, None]:
+        """Ask the bare question with what the plan has left of the limit."""
+        dialect = self._strategy.dialect
+        yield Chunk(text=f"{dialect.think[1]}\n" if dialect.reasons_in_think else "")
+        left = request.max_tokens
+        if left is not None and planning is not None:
+            left -= planning.completion_tokens or 0
+        if left is not None and left <= 0:
+            yield Chunk(finish_reason="length", usage=planning)
+            return
+        question = self._question(request, join_turns(request.prompt.messages, ()))
+        reply = _Reply()
+        async with aclosing(self._ask(replace(question, max_tokens=left), reply)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        yield Chunk(finish_reason=reply.finish, usage=_added(planning, reply.usage))
+
+    async def _part(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Ask for the part that the open thread at the end of the prefix is for."""
         dialect = self._strategy.dialect
         block = parse(request.prefix, dialect).blocks[-1]
@@ -131,9 +143,10 @@ class PlannedBackend:
         reply = _Reply()
         asked = self._question(request, self._strategy.part_turns(messages, texts.get(label, "")))
         asked = replace(asked, shared=self._shared(request, [*texts.values()]))
-        async for chunk in self._ask(asked, reply):
-            begins = chunk.text and reply.text == chunk.text
-            yield replace(chunk, text=f" {chunk.text}") if begins else chunk
+        async with aclosing(self._ask(asked, reply)) as chunks:
+            async for chunk in chunks:
+                begins = chunk.text and reply.text == chunk.text
+                yield replace(chunk, text=f" {chunk.text}") if begins else chunk
         if reply.finish != "stop" or not reply.text:
             yield Chunk(finish_reason=reply.finish, usage=reply.usage)
             return
@@ -141,7 +154,7 @@ class PlannedBackend:
             yield Chunk(text=dialect.thread_end)
         yield Chunk(finish_reason="stop", matched_stop=dialect.thread[1], usage=reply.usage)
 
-    async def _answer(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
+    async def _answer(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Close what is open in the prefix and ask for the answer, out of the parts where there are any."""
         dialect, prefix = self._strategy.dialect, request.prefix
         trajectory = parse(prefix, dialect)
@@ -154,11 +167,12 @@ class PlannedBackend:
         ]
         reply = _Reply()
         asked = self._question(request, join_turns(request.prompt.messages, results))
-        async for chunk in self._ask(asked, reply):
-            yield chunk
+        async with aclosing(self._ask(asked, reply)) as chunks:
+            async for chunk in chunks:
+                yield chunk
         yield Chunk(finish_reason=reply.finish, usage=reply.usage)
 
-    async def _ask(self, request: CompletionRequest, reply: _Reply) -> AsyncIterator[Chunk]:
+    async def _ask(self, request: CompletionRequest, reply: _Reply) -> AsyncGenerator[Chunk, None]:
         """Stream a reply without tags; how it ended, and its counts, are kept in `reply`."""
         scanner = Scanner(self._strategy.dialect)
         stream = self._backend.stream(request)
