@@ -37,6 +37,12 @@ class Tape:
         self.at += after
         return self._add(SegmentDelta(run_id=RUN, at=self.at, text=text))
 
+    def reasons(self, text: str, thread: int | None = None) -> "Tape":
+        """Reasoning in a field of its own."""
+        if thread is None:
+            return self._add(SegmentDelta(run_id=RUN, at=self.at, text="", reasoning=text))
+        return self._add(ThreadDelta(run_id=RUN, at=self.at, fork=1, thread=thread, text="", reasoning=text))
+
     def fork(self, *outlines: str, fork: int = 1, parent: tuple[int, int] | None = None) -> "Tape":
         labels = tuple(str(n) for n in range(1, len(outlines) + 1))
         self._add(

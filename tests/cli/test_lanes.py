@@ -100,3 +100,26 @@ def test_events_of_threads_that_do_not_exist_are_passed_over() -> None:
     Tape().start().writes(3, "x").fork("a").writes(3, "x").ends(9).mends(
         "thread_empty", "x", thread=5
     ).board()
+
+
+def test_reasoning_beside_the_text_is_shown_before_it() -> None:
+    board = (
+        Tape()
+        .start()
+        .reasons("Let me ")
+        .reasons("see.\nTwo ")
+        .reasons("parts")
+        .says("<think>\nSo.\n")
+        .board()
+    )
+    assert board.settled == [Passage("Let me see.\n"), Passage("Two parts\n"), Passage("So.\n")]
+    lane = (
+        Tape().start().fork("a").send(1).reasons("Hm: ", thread=1).writes(1, "x").board().blocks[1].lanes[0]
+    )
+    assert lane.text == "Hm: x"
+
+
+def test_reasoning_of_a_run_that_wrote_no_text_is_not_lost() -> None:
+    board = Tape().start().reasons("Let me see").board()
+    board.finish(None)
+    assert board.settled == [Passage("Let me see\n")]

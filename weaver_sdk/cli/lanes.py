@@ -115,6 +115,8 @@ class Board:
     notes: list[str] = field(default_factory=list)
     """What a user should know that no lane can show, in order of time."""
     result: Result | None = None
+    reasoning: str = ""
+    """A line of reasoning, beside the text, that has not come to its end."""
     prose: Prose = field(init=False)
 
     def __post_init__(self) -> None:
@@ -139,11 +141,12 @@ class Board:
         match event.kind:
             case "segment_delta":
                 self._count(event.at)
+                self._think(event.reasoning)
                 self._settle(self.prose.add(event.text))
             case "thread_delta":
                 self._count(event.at)
                 if lane := self._lane(event.fork, event.thread):
-                    lane.text = (lane.text + event.text)[-_TAIL:]
+                    lane.text = (lane.text + event.reasoning + event.text)[-_TAIL:]
                     lane.tokens += 1
                     lane.retrying = False
                     if lane.first is None:
@@ -192,6 +195,7 @@ class Board:
                 if lane.outcome is None:
                     lane.outcome, lane.ended = "cancelled", self.at
             self._join(block.fork, self.at)
+        self._think("")
         if not self.prose.answering:
             self._settle(self.prose.end())
         if result is not None:
@@ -205,6 +209,15 @@ class Board:
         block.joined = at
         if block.parent is None:
             self.settled.append(Folded(fork))
+
+    def _think(self, reasoning: str) -> None:
+        """Settle reasoning that comes beside the text, line by line; the rest of it when text comes."""
+        if reasoning:
+            lines, newline, self.reasoning = (self.reasoning + reasoning).rpartition("\n")
+            self._settle(lines + newline)
+        elif self.reasoning:
+            self._settle(self.reasoning + "\n")
+            self.reasoning = ""
 
     def _settle(self, text: str) -> None:
         if not text.strip():

@@ -1,0 +1,48 @@
+"""A real llama.cpp over its chat endpoint: the same run as over completions, byte for byte."""
+
+from weaver_sdk import ParallelReasoner, Result, Sampling
+from weaver_sdk.backends.base import Prefill
+from weaver_sdk.backends.examination import examine
+from weaver_sdk.engines.llama import LlamaServer
+from weaver_sdk.engines.models import weaver_nano
+
+PROBLEM = "Compute 47*86 + 93*12"
+GREEDY = Sampling(temperature=0.0)
+
+
+async def solve(engine: LlamaServer, api: str) -> Result:
+    async with ParallelReasoner(
+        engine.model_name,
+        base_url=engine.base_url,
+        api=api,  # type: ignore[arg-type]
+        dialect="threadweaver",
+        sampling=GREEDY,
+    ) as reasoner:
+        return await reasoner.solve(PROBLEM)
+
+
+async def test_chat_by_prefill_gives_what_completions_give(quick_engine: LlamaServer) -> None:
+    over_completions, over_chat = await solve(quick_engine, "completions"), await solve(quick_engine, "chat")
+    assert over_chat.telemetry.forks == 1
+    assert over_chat.well_formed
+    assert over_chat.text == over_completions.text
+    assert over_chat.answer == over_completions.answer
+
+
+async def test_an_examination_of_a_real_server(engine: LlamaServer) -> None:
+    found = await examine(engine.base_url, most=2, tag="</Thread>")
+    ways: tuple[Prefill, Prefill | None] = (found.prefill, found.prefill_found)
+    assert (found.server, found.api) == ("llama.cpp", "completions")
+    assert found.completions.works
+    assert found.chat.works
+    assert ways == ("continue_final_message", "continue_final_message")
+    assert found.completions.stops is True
+    assert found.completions.counts_tokens
+    assert found.special_tags is None  # its vocabulary has no such tag
+    assert found.crowd is not None
+    assert found.crowd.accepted == 2
+
+
+async def test_tags_that_are_tokens_are_shown(quick_engine: LlamaServer) -> None:
+    assert quick_engine.model_name == weaver_nano().name
+    assert (await examine(quick_engine.base_url, most=1, tag="</Thread>")).special_tags is True
