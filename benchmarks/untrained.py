@@ -1,11 +1,13 @@
 """What a fork costs and gains on a model that was never trained to fork.
 
-    python benchmarks/untrained.py --model FILE.gguf [--questions 40] [--out RECORDS.jsonl]
+    python benchmarks/untrained.py --model FILE.gguf [--questions 40] [--timed 8] [--out RECORDS.jsonl]
 
 Forty questions of four kinds, asked one after the other, greedily, on an engine of our own with one CPU
 thread: with examples that hold no markup (`sequential`), with the same examples in markup (`prompted`), by
-separate calls (`planned`), and without any example (`bare`). An answer is right if its last number is the one
-expected, or if of the names in question its last line mentions the right one first. Plans are not checked.
+separate calls (`planned`). An answer is right if its last number is the one expected, or if of the names in
+question its last line mentions the right one first. Plans are not checked.
+
+Then some of the sums once more for the clock, the ways taking turns, so that a busy machine wrongs none.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from weaver_sdk.options import Mode
 
 Kind = Literal["sum", "comparison", "plan", "single"]
 
-SLOTS = 4
+SLOTS = 12
+"""So many that the examples of every way stay in the engine's cache."""
 BUDGET = Budget(total_tokens=320, thread_tokens=64, reserve_tokens=64)
 
 
@@ -90,7 +93,6 @@ WAYS: dict[str, tuple[Literal["prompted", "planned"], Mode]] = {
     "sequential": ("prompted", "sequential"),
     "prompted": ("prompted", "parallel"),
     "planned": ("planned", "parallel"),
-    "bare": ("planned", "sequential"),
 }
 
 
@@ -137,8 +139,8 @@ def is_right(question: Question, answer: str) -> bool:
     return bool(named) and min(named)[1] == question.right
 
 
-async def ask_all(model: Path, questions: Sequence[Question], done: Callable[[Record], None]) -> None:
-    """Ask every question in every way; `done` gets each record as it comes."""
+async def ask_all(model: Path, asked: Sequence[tuple[str, Question]], done: Callable[[Record], None]) -> None:
+    """Ask questions, each in a way; `done` gets each record as it comes."""
     async with LlamaServer(model, slots=SLOTS, threads=1, start_timeout=300) as engine:
         backend = LlamaBackend(engine.url, model=engine.model_name, slots=SLOTS)
         reasoners = {
@@ -147,11 +149,12 @@ async def ask_all(model: Path, questions: Sequence[Question], done: Callable[[Re
             )
             for strategy in {strategy for strategy, _ in WAYS.values()}
         }
-        for way, (strategy, mode) in WAYS.items():
-            await reasoners[strategy].solve("Compute 2*3 + 4*5", mode=mode)  # its examples are cached now
-            for question in questions:
-                result = await reasoners[strategy].solve(question.text, mode=mode)
-                done(Record.of(way, question, result))
+        for strategy, mode in WAYS.values():  # the examples are cached before a clock runs
+            await reasoners[strategy].solve("Compute 2*3 + 4*5", mode=mode)
+        for way, question in asked:
+            strategy, mode = WAYS[way]
+            result = await reasoners[strategy].solve(question.text, mode=mode)
+            done(Record.of(way, question, result))
         await backend.aclose()
 
 
@@ -177,7 +180,6 @@ def table(records: Sequence[Record]) -> str:
     for kind in ("sum", "comparison", "single"):
         row(f"right: {kind}", share(lambda record: record.right, kind))
     row("cut by the budget", share(lambda record: "led_to_answer" in record.repairs, *every))
-    row("seconds, median", lambda asked: f"{statistics.median(r.seconds for r in asked):.1f}")
     row("tokens, mean", lambda asked: f"{statistics.mean(r.tokens for r in asked):.0f}")
     row(
         "on the critical path, mean", lambda asked: f"{statistics.mean(r.critical_tokens for r in asked):.0f}"
@@ -185,10 +187,22 @@ def table(records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
+def times(records: Sequence[Record]) -> str:
+    """Return the seconds of each way, as a table."""
+    lines = ["| | seconds, median | of the first way, median |", "| --- | ---: | ---: |"]
+    first = [record.seconds for record in records if record.way == next(iter(WAYS))]
+    for way in WAYS:
+        own = [record.seconds for record in records if record.way == way]
+        ratio = statistics.median(one / base for one, base in zip(own, first, strict=True))
+        lines.append(f"| {way} | {statistics.median(own):.1f} | {ratio:.2f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file of an instruct model")
     parser.add_argument("--questions", type=int, default=len(QUESTIONS), help="how many are asked")
+    parser.add_argument("--timed", type=int, default=8, help="how many sums are asked again, by turns")
     parser.add_argument("--out", type=Path, help="a file for the records, a line each")
     given = parser.parse_args()
     records: list[Record] = []
@@ -199,8 +213,14 @@ def main() -> None:
             with given.out.open("a") as out:
                 out.write(json.dumps(asdict(record)) + "\n")
 
-    asyncio.run(ask_all(given.model, QUESTIONS[: given.questions], done))
-    print(table(records))
+    asked = [(way, question) for way in WAYS for question in QUESTIONS[: given.questions]]
+    sums = [question for question in QUESTIONS if question.kind == "sum"][: given.timed]
+    turns = [(way, question) for question in sums for way in WAYS]
+    asyncio.run(ask_all(given.model, [*asked, *turns], done))
+    if asked:
+        print(table(records[: len(asked)]))
+    if turns:
+        print(f"\n{times(records[len(asked) :])}")
 
 
 if __name__ == "__main__":
