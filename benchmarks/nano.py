@@ -163,13 +163,13 @@ def main() -> None:
     chosen = parser.parse_args()
     console = Console(stderr=True)
     picked = [row for row in selection(chosen.problems) if row[0].startswith(chosen.only)]
-    rows = [
-        asyncio.run(measured(name, asked, chosen.model, chosen.twin, min(chosen.timed, len(asked))))
-        for name, asked in track(picked, "measuring", console=console)
-    ]
+    rows: list[Row] = []
+    for name, asked in track(picked, "measuring", console=console):
+        timed = min(chosen.timed, len(asked))
+        rows.append(asyncio.run(measured(name, asked, chosen.model, chosen.twin, timed)))
+        if chosen.out:  # after every row, for the whole takes half an hour
+            chosen.out.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     print(table(rows))
-    if chosen.out:
-        chosen.out.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 
 def table(rows: Sequence[Row]) -> str:
