@@ -19,7 +19,7 @@ from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.prompts import TEMPLATES, Messages, render, template_for_model
 from weaver_sdk.options import Mode
-from weaver_sdk.settings import resolve_server
+from weaver_sdk.settings import resolve_model, resolve_server
 from weaver_sdk.strategy import Approach, Grammars, RenderPrompt, StrategyChoice, check_choice, choose
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ class ConnectionPlan:
         habits: dict[str, Any] = {"capabilities": capabilities or self.capabilities, **self._habits()}
         if self.client is not None or (self.http_client is not None and self.base_url is None):
             return kind(
-                model or self.model,
+                resolve_model(model or self.model),
                 api_key=self.api_key,
                 client=self.client,
                 http_client=self.http_client,

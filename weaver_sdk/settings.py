@@ -46,9 +46,14 @@ def resolve_server(
         )
     return Server(
         base_url=url,
-        model=model or _first(variables, "model"),
+        model=resolve_model(model, variables),
         api_key=api_key if api_key is not None else _first(variables, "api_key"),
     )
+
+
+def resolve_model(model: str | None = None, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the model that is given, or named by the environment; `None` where neither names one."""
+    return model or _first(os.environ if environment is None else environment, "model")
 
 
 def _first(variables: Mapping[str, str], name: str) -> str | None:

@@ -1,17 +1,18 @@
 """Completions over `/v1/chat/completions`: the same chunks, whichever way a server goes on with a text."""
 
 import asyncio
+import json
 from contextlib import aclosing
 
 import pytest
 
 from tests.backends.chatting import USER, asking_in_chat, backend_for, chat_once, chat_server, knowing
-from tests.backends.collecting import WORDS, collect, policy
+from tests.backends.collecting import WORDS, collect, model, policy
 from weaver_sdk.backends.base import Backend, Prefill, Usage
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat_payload import ASKED_TO_GO_ON
 from weaver_sdk.errors import APIStatusError, TruncatedStream
-from weaver_sdk.testing import Behaviour, Chat, ScriptedServer
+from weaver_sdk.testing import Behaviour, Chat, Received, ScriptedServer
 
 BEGUN = " Six times seven"
 WAYS: list[Prefill] = ["continue_final_message", "prefix", "last_message", "ask"]
@@ -126,3 +127,34 @@ async def test_many_at_once() -> None:
         every = await asyncio.gather(*(collect(backend, asking_in_chat()) for _ in range(20)))
         assert {got.text for got in every} == {" " + WORDS}
         await backend.aclose()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Assistant response prefill is incompatible with enable_thinking.",
+        "This model does not support it. The conversation must end with a user message.",
+        "Unsupported parameter: 'continue_final_message' is not supported with this model.",
+    ],
+)
+async def test_a_server_that_refuses_a_prefill_is_asked_from_then_on(told: str) -> None:
+    def behave(received: Received) -> Behaviour | None:
+        refused = received.body["messages"][-1]["role"] == "assistant"
+        return Behaviour(status=400, body=json.dumps({"error": {"message": told}})) if refused else None
+
+    async with ScriptedServer(model, behave=behave, chat=Chat()) as asked:
+        backend = backend_for(asked, KNOWN["vllm"])
+        for _ in range(2):
+            got = await collect(backend, asking_in_chat(prefix=BEGUN))
+            assert (got.error, BEGUN + got.text) == (None, " " + WORDS)
+        await backend.aclose()
+    assert len(asked.completions) == 3
+    assert "continue_final_message" not in asked.completions[-1].body
+
+
+async def test_an_error_that_is_about_something_else_is_no_refusal_of_a_prefill() -> None:
+    async with chat_server(Behaviour(status=400), Behaviour(status=500)) as asked:
+        for _ in range(2):
+            got = await chat_once(asked, asking_in_chat(prefix=BEGUN), KNOWN["vllm"])
+            assert isinstance(got.error, APIStatusError)
+    assert len(asked.completions) == 2

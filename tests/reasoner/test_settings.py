@@ -6,7 +6,7 @@ import pytest
 
 from weaver_sdk import THREADWEAVER, ConfigurationError, ParallelReasoner
 from weaver_sdk.settings import resolve_server
-from weaver_sdk.testing import ScriptedBackend
+from weaver_sdk.testing import ScriptedBackend, ScriptedServer, fork_join_script
 
 
 def test_what_is_given_goes_before_the_environment() -> None:
@@ -48,6 +48,21 @@ def test_a_key_is_shown_nowhere() -> None:
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WEAVER_BASE_URL", "WEAVER_API_KEY", "WEAVER_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
+
+
+async def test_the_model_comes_from_the_environment_for_a_client_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEAVER_MODEL", "from-the-environment")
+    monkeypatch.setenv("WEAVER_BASE_URL", "http://127.0.0.1:1/v1")  # the client has its own address
+    script = fork_join_script()
+    problem = script.trajectories[0].problem
+    async with (
+        ScriptedServer(script) as server,
+        openai.AsyncOpenAI(base_url=server.base_url, api_key="k") as client,
+        ParallelReasoner(client=client, template="raw") as reasoner,
+        ParallelReasoner("given", client=client, template="raw") as told,
+    ):
+        assert (await reasoner.solve(problem)).model == "from-the-environment"
+        assert (await told.solve(problem)).model == "given"
 
 
 URL = "http://127.0.0.1:1/v1"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from dataclasses import replace
 from typing import ClassVar
 
-from weaver_sdk.backends.base import Api, Chunk, CompletionRequest
+from weaver_sdk.backends.base import Api, Chunk, CompletionRequest, Prefill
 from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
-from weaver_sdk.backends.continuation import without_repeats
+from weaver_sdk.backends.continuation import Continuation
 from weaver_sdk.backends.server import ServerBackend
 
 
@@ -20,19 +20,21 @@ class ChatBackend(ServerBackend):
     ```
 
     A text is continued by prefill where the server knows one, and by asking in a further turn where it does
-    not: `capabilities.prefill` says which. What a server repeats of the text is removed. What it sends in a
-    field for reasoning becomes `Chunk.reasoning`.
+    not, or refuses it: `capabilities.prefill` says which is tried. What a server repeats of the text is
+    removed. What it sends in a field for reasoning becomes `Chunk.reasoning`.
 
     Arguments and errors are those of `CompletionsBackend`.
     """
 
     api: ClassVar[Api] = "chat"
 
-    async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        capabilities = self.capabilities
-        body = chat_body(request, self.model, capabilities)
-        answer = self._post("/chat/completions", body, request, read_chat_chunk)
-        asked = capabilities.prefill == "ask"
-        async with aclosing(without_repeats(answer, request.prefix, asked=asked)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    _continuation: Continuation | None = None
+
+    def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        def send(way: Prefill) -> AsyncGenerator[Chunk, None]:
+            body = chat_body(request, self.model, replace(self.capabilities, prefill=way))
+            return self._post("/chat/completions", body, request, read_chat_chunk)
+
+        if self._continuation is None:
+            self._continuation = Continuation(self.capabilities.prefill)
+        return self._continuation.stream(send, request.prefix)

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+import logging
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
-from weaver_sdk.backends.base import Chunk
+from weaver_sdk.backends.base import Chunk, Prefill
+from weaver_sdk.errors import APIStatusError
 
+_log = logging.getLogger("weaver_sdk")
+
+_PREFILL = re.compile(
+    r"prefill|continue_final_message|add_generation_prompt|\bprefix\b|end with a user message", re.IGNORECASE
+)
+"""What an error speaks of that is about the prefill."""
 _SURE = 16
 """Characters that nobody writes twice by chance. A shorter text may well go on as it began."""
 _LINES = 16
 """How many of the last lines are looked at: a model that repeats more repeats all."""
+
+
+class Continuation:
+    """How one chat server is made to go on with a text: as it is known, and as it turns out."""
+
+    def __init__(self, way: Prefill) -> None:
+        self._way: Prefill = way
+
+    async def stream(
+        self, send: Callable[[Prefill], AsyncGenerator[Chunk, None]], prefix: str
+    ) -> AsyncGenerator[Chunk, None]:
+        """Stream what comes behind a text. A server that refuses the prefill is asked, from then on.
+
+        Raises:
+            BackendError: as `send` raises it.
+        """
+        while True:
+            way = self._way
+            try:
+                async with aclosing(without_repeats(send(way), prefix, asked=way == "ask")) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+            except APIStatusError as error:
+                if way == "ask" or error.status not in (400, 422) or not _PREFILL.search(str(error)):
+                    raise
+                _log.warning("the server refuses a prefill, so it is asked to go on from now on: %s", error)
+                self._way = "ask"
 
 
 async def without_repeats(

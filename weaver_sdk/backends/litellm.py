@@ -25,10 +25,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
 from weaver_sdk.backends.capabilities import PROVIDERS
 from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
-from weaver_sdk.backends.continuation import without_repeats
+from weaver_sdk.backends.continuation import Continuation
 from weaver_sdk.backends.link import without_key
 from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
@@ -97,6 +97,7 @@ class LiteLLMBackend:
         known = capabilities or PROVIDERS.get(model.partition("/")[0], Capabilities(server="litellm"))
         self._capabilities = replace(known, api="chat", reliable_finish=False)
         self._refusals = Refusals(self._capabilities)
+        self._continuation = Continuation(self._capabilities.prefill)
         self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
         self._timeouts = timeouts or Timeouts()
 
@@ -127,15 +128,17 @@ class LiteLLMBackend:
 
     async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         litellm = await _load()
-        asked = self._capabilities.prefill == "ask"
-        chunks = self._chunks(litellm, request)
-        async with aclosing(without_repeats(chunks, request.prefix, asked=asked)) as cleaned:
-            async for chunk in cleaned:
+
+        def send(way: Prefill) -> AsyncGenerator[Chunk, None]:
+            return self._chunks(
+                litellm, chat_body(request, self._model, replace(self._capabilities, prefill=way))
+            )
+
+        async with aclosing(self._continuation.stream(send, request.prefix)) as chunks:
+            async for chunk in chunks:
                 yield chunk
 
-    async def _chunks(self, litellm: Any, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        body = chat_body(request, self._model, self._capabilities)
-
+    async def _chunks(self, litellm: Any, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         async def post(fitting: dict[str, Any]) -> Any:
             known = {name: value for name, value in fitting.items() if name in _OPENAI_FIELDS}
             extra = {name: value for name, value in fitting.items() if name not in _OPENAI_FIELDS}

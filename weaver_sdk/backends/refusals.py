@@ -14,7 +14,10 @@ from weaver_sdk.errors import APIStatusError
 _log = logging.getLogger("weaver_sdk")
 
 _BAD_REQUEST = (400, 422)
-_NEEDED = frozenset({"model", "messages", "prompt", "stream"})
+_NEEDED = frozenset(
+    {"model", "messages", "prompt", "stream", "continue_final_message", "add_generation_prompt"}
+)
+"""Without these a request would be another one, and the answer wrong without a word."""
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """A limit is never left out: it has two names, and a server that refuses one may take the other."""
 _TOO_MUCH = re.compile(r"too (large|long|high|many)|exceed|context length", re.IGNORECASE)
