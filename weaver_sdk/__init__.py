@@ -25,7 +25,9 @@ if TYPE_CHECKING:
         Prompt,
         Usage,
     )
+    from weaver_sdk.backends.chat import ChatBackend
     from weaver_sdk.backends.completions import CompletionsBackend
+    from weaver_sdk.backends.litellm import LiteLLMBackend
     from weaver_sdk.engines.llama import LlamaServer
     from weaver_sdk.errors import (
         APIStatusError,
@@ -64,7 +66,9 @@ _ROOMS = {
         "Prompt",
         "Usage",
     ),
+    "weaver_sdk.backends.chat": ("ChatBackend",),
     "weaver_sdk.backends.completions": ("CompletionsBackend",),
+    "weaver_sdk.backends.litellm": ("LiteLLMBackend",),
     "weaver_sdk.engines.llama": ("LlamaServer",),
     "weaver_sdk.errors": (
         "APIStatusError",
@@ -101,6 +105,7 @@ __all__ = [
     "Budget",
     "BudgetError",
     "Capabilities",
+    "ChatBackend",
     "Chunk",
     "CompletionRequest",
     "CompletionsBackend",
@@ -113,6 +118,7 @@ __all__ = [
     "Event",
     "Fork",
     "IdleTimeout",
+    "LiteLLMBackend",
     "LlamaServer",
     "MarkupError",
     "Mode",
