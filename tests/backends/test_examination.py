@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from weaver_sdk.backends.base import Prefill
-from weaver_sdk.backends.examination import COUNTED, Examination, examine
+from weaver_sdk.backends.examination import COUNTED, examine
+from weaver_sdk.backends.findings import Examination
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed
 from weaver_sdk.testing import Behaviour, Chat, Received, ScriptedServer
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.backends.test_examination import counting, kept_by
-from weaver_sdk.backends.examination import Crowd, Endpoint, Examination, Repeated
+from weaver_sdk.backends.findings import Crowd, Endpoint, Examination, Repeated
 from weaver_sdk.cli.diagnosis import advice, consequences, rows
 from weaver_sdk.testing import Behaviour, Chat, ScriptedServer
 

@@ -10,7 +10,7 @@ from weaver_sdk.cli import flags
 from weaver_sdk.cli.boundary import FAILED, run_command
 
 if TYPE_CHECKING:
-    from weaver_sdk.backends.examination import Examination
+    from weaver_sdk.backends.findings import Examination
 
 
 def doctor(
