@@ -2,7 +2,7 @@
 
 Units that share a prefix share its tokens. The depth-first order of the trie is the training sequence; a
 token sees its ancestors only, and its position is its depth, so that each unit is computed exactly as if it
-stood alone (FORMAT: `<context, completion>` paths, ancestor-only attention, Lian et al. 2025).
+stood alone (`<context, completion>` paths, ancestor-only attention, Lian et al. 2025).
 
 In depth-first order the descendants of a node are the run of nodes right behind it. So "k is an ancestor of
 q, or q itself" is `k <= q < end[k]`, and the whole mask is carried by the one vector `end`.
