@@ -174,7 +174,8 @@ def table(records: Sequence[Record]) -> str:
         return count
 
     every: tuple[Kind, ...] = ("sum", "comparison", "plan", "single")
-    row("well-formed", share(lambda record: record.well_formed, *every))
+    formed = share(lambda record: record.well_formed, *every)
+    row("well-formed", lambda asked: "" if asked[0].way == "sequential" else formed(asked))  # no form to keep
     for kind in every:
         row(f"forked: {kind}", share(lambda record: record.threads > 1, kind))
     for kind in ("sum", "comparison", "single"):

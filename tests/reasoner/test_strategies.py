@@ -9,6 +9,7 @@ import pytest
 
 from weaver_sdk import (
     THREADWEAVER,
+    Budget,
     Capabilities,
     CompletionRequest,
     ConfigurationError,
@@ -118,6 +119,14 @@ async def test_a_prompted_run_shows_the_examples_as_turns_and_keeps_to_the_gramm
         'root ::= " " [^',
         'root ::= "</Par',
     ]
+
+
+async def test_an_answer_that_a_budget_cut_goes_on_without_a_grammar() -> None:
+    long = "<think>\nOne.\n</think>\n\\boxed{" + "a " * 80
+    backend = named_backend("qwen3-8b", lambda request: long.removeprefix(request.prefix), GRAMMAR)
+    result = await solved(backend, budget=Budget(total_tokens=40, reserve_tokens=10))
+    assert result.finish == "budget"
+    assert [request.grammar is None for request in backend.requests] == [False, True]
 
 
 async def test_a_raw_prompt_stops_before_the_next_question() -> None:

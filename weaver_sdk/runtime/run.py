@@ -266,8 +266,9 @@ class Run:
             if first:
                 self._emit_in(line, ThreadStarted)
 
-        # Behind a lead no grammar fits: it would begin anew in the middle of a text.
-        grammar = plan.grammar_for(phase) if plan.grammar_for and not lead else None
+        # Behind a lead or in an answer no grammar fits: it would begin anew in the middle of a text.
+        fits = not lead and not self._answering
+        grammar = plan.grammar_for(phase) if plan.grammar_for and fits else None
         request = CompletionRequest(
             prompt=plan.prompt,
             prefix=context,
