@@ -89,6 +89,7 @@ QUESTIONS = (
     Question("single", "A snail climbs 3 metres a day for 4 days, then slips 5. How high is it?", "7"),
 )
 
+STRATEGIES: tuple[Literal["prompted"], Literal["planned"]] = ("prompted", "planned")
 WAYS: dict[str, tuple[Literal["prompted", "planned"], Mode]] = {
     "sequential": ("prompted", "sequential"),
     "prompted": ("prompted", "parallel"),
@@ -147,7 +148,7 @@ async def ask_all(model: Path, asked: Sequence[tuple[str, Question]], done: Call
             strategy: ParallelReasoner(
                 backend=backend, strategy=strategy, sampling=Sampling(temperature=0.0), budget=BUDGET
             )
-            for strategy in {strategy for strategy, _ in WAYS.values()}
+            for strategy in STRATEGIES
         }
         for strategy, mode in WAYS.values():  # the examples are cached before a clock runs
             await reasoners[strategy].solve("Compute 2*3 + 4*5", mode=mode)
