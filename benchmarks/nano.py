@@ -15,6 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from math import sqrt
 from pathlib import Path
@@ -85,16 +86,23 @@ async def all_runs(model: Path, asked: Sequence[Problem], mode: Mode) -> list[Re
     return sorted(found, key=lambda result: result.index or 0)
 
 
-async def seconds_each(model: Path, asked: Sequence[Problem], mode: Mode) -> list[float]:
-    """Wall-clock seconds of each problem, one after the other; the first run of an engine is not counted."""
-    async with ParallelReasoner.local(model, budget=BUDGET) as reasoner:
-        await reasoner.solve(asked[0].question, mode=mode)
-        seconds = []
-        for problem in asked:
-            began = time.perf_counter()
-            await reasoner.solve(problem.question, mode=mode)
-            seconds.append(time.perf_counter() - began)
-    return seconds
+async def seconds_in_turn(ways: Sequence[tuple[Path, Mode]], asked: Sequence[Problem]) -> list[list[float]]:
+    """Wall-clock seconds of each problem, a list a way, one run at a time.
+
+    Every problem is solved in all ways before the next, so that other work on the machine meets them alike.
+    The first run of an engine is not counted.
+    """
+    seconds: list[list[float]] = [[] for _ in ways]
+    async with AsyncExitStack() as stack:
+        reasoners = [
+            await stack.enter_async_context(ParallelReasoner.local(path, budget=BUDGET)) for path, _ in ways
+        ]
+        for problem in (asked[0], *asked):
+            for reasoner, (_, mode), spent in zip(reasoners, ways, seconds, strict=True):
+                began = time.perf_counter()
+                await reasoner.solve(problem.question, mode=mode)
+                spent.append(time.perf_counter() - began)
+    return [spent[1:] for spent in seconds]
 
 
 async def measured(name: str, asked: Sequence[Problem], model: Path, twin: Path, timed: int) -> Row:
@@ -105,10 +113,8 @@ async def measured(name: str, asked: Sequence[Problem], model: Path, twin: Path,
     low, high = wilson(right, len(asked))
     wall: tuple[float | None, float | None] = (None, None)
     if timed:
-        ours, own, theirs = [
-            await seconds_each(path, asked[:timed], mode)
-            for path, mode in ((model, "parallel"), (model, "sequential"), (twin, "sequential"))
-        ]
+        ways: list[tuple[Path, Mode]] = [(model, "parallel"), (model, "sequential"), (twin, "sequential")]
+        ours, own, theirs = await seconds_in_turn(ways, asked[:timed])
         wall = (mean_ratio(own, ours), mean_ratio(theirs, ours))
     path = [r.telemetry.critical_path_tokens for r in forked]
     return Row(
