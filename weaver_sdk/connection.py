@@ -186,6 +186,8 @@ class ConnectionPlan:
                 has_template=chats,
                 in_vocabulary=await self._dialect_in_vocabulary(backend),
             )
+            if not backend.capabilities.reliable_finish:
+                _log.warning("how a text ended may be made up by what lies between: %r", backend)
             _log.info("model %r, strategy %s: %s", backend.model, approach.name, approach.why)
             if template is None and approach.needs_template:
                 _log.warning(

@@ -37,6 +37,12 @@ def test_threads_are_joined_in_the_order_given() -> None:
     assert joined == "\n<Thread>\n1: x\n</Thread><Thread>\n2: y</Thread>\n"
 
 
+def test_a_client_that_closes_the_block_does_so_with_the_join() -> None:
+    dialect = replace(THREADWEAVER, name="closing", block_closed_by="client")
+    joined = join_threads(dialect, [(Outline("1", "a"), " x\n")])
+    assert joined == "\n<Thread>\n1: x\n</Thread>\n</Parallel>\n"
+
+
 def test_no_thread_leaves_no_trace() -> None:
     assert join_threads(THREADWEAVER, []) == ""
 

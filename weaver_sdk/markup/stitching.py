@@ -41,7 +41,10 @@ def join_threads(dialect: Dialect, threads: Iterable[tuple[Outline, str]]) -> st
     joined = dialect.between_threads.join(
         fill_seed(dialect, outline) + text + dialect.thread[1] for outline, text in threads
     )
-    return dialect.before_threads + joined + dialect.after_threads if joined else ""
+    if not joined:
+        return ""
+    closing = close_block(dialect) if dialect.block_closed_by == "client" else ""
+    return dialect.before_threads + joined + dialect.after_threads + closing
 
 
 def close_block(dialect: Dialect) -> str:

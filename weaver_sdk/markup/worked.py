@@ -42,7 +42,8 @@ class WorkedExample:
         workings = (f" {working}{dialect.thread_end}" for _, working in self.threads)
         joined = join_threads(dialect, zip(outlines, workings, strict=True))
         concluded = f"{self.conclusion}\n{dialect.conclusion[1]}\n" if dialect.conclusion else ""
-        closed = f"{dialect.block[1]}\n" if dialect.block else ""
+        by_model = dialect.block_closed_by == "model"
+        closed = f"{dialect.block[1]}\n" if dialect.block and by_model else ""
         return f"{open_block(dialect, outlines)}{dialect.outlines[1]}{joined}{concluded}{closed}"
 
 
