@@ -17,7 +17,7 @@ from weaver_sdk.training.tasks import Problem, Task, problems
 from weaver_sdk.training.vocabulary import END, decode, encode, prompt
 
 HELD_OUT = 1_000_003
-"""The seed of held-out problems: a stream that training does not draw from. Short problems can still recur."""
+"""The seed of held-out problems: a stream that training does not draw from. Short ones can still recur."""
 
 _ANSWER = re.compile(r"\\boxed\{(-?\d+)\}")
 _OUTLINE = re.compile(r"<Outline>(\d+):")
