@@ -175,3 +175,11 @@ def test_a_file_that_is_no_conversation_is_told(chat: Chat, tmp_path: Path) -> N
 def test_the_journal_is_private(chat: Chat, tmp_path: Path) -> None:
     chat(SUM.problem)
     assert journals(tmp_path)[0].stat().st_mode & 0o077 == 0
+
+
+def test_the_packaged_model_takes_each_question_by_itself(weaver: Weaver) -> None:
+    done = weaver("chat", "--local", input="Compute 47*86 + 93*12\nCompute 12*7 + 35*4\n")
+    assert done.exit_code == 0, done.output
+    assert "takes each question by itself" in done.stdout
+    assert "5158" in done.stdout
+    assert "224" in done.stdout

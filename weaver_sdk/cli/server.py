@@ -50,6 +50,11 @@ class ServerChoice:
     chosen_by_us: bool = False
     """Nobody named a server, and the embedded engine was taken."""
 
+    @property
+    def single_turn(self) -> bool:
+        """Whether the packaged model answers: it was trained on questions that stand by themselves."""
+        return self.local and self.model is None
+
 
 def settings_file() -> Path:
     """Return where the settings lie: `WEAVER_CONFIG`, else `config.toml` in the user's own folder."""

@@ -112,6 +112,7 @@ class _Room:
             conversation=self.conversation,
             journal=self.journal,
             screen=self.screen,
+            remember=not self._choice.single_turn,
         )
 
     async def run(self, prompt: Prompt) -> int:
@@ -146,6 +147,8 @@ class _Room:
         self._say(f"weaver · {self.model} · /help lists the commands")
         if self._choice.chosen_by_us:
             self._say("no server was named, so the embedded engine answers; --base-url names one")
+        if self._choice.single_turn:
+            self._say("the packaged model takes each question by itself, and knows sums of products only")
         for turn in self.conversation.turns:
             self._say(f"› {one_line(turn.question)}\n  {one_line(turn.answer) or '(no answer)'}")
         if self.conversation.open_question is not None:

@@ -30,13 +30,17 @@ async def take_turn(
     conversation: Conversation,
     journal: Journal,
     screen: Screen,
+    remember: bool = True,
 ) -> None:
     """Work a question out, show it, and note it. Errors of the run are shown, not raised.
+
+    Args:
+        remember: whether the model is told the earlier turns.
 
     Raises:
         ConfigurationError: the trace or the journal cannot be written.
     """
-    history = conversation.history(keep_reasoning=settings.keep_reasoning)
+    history = conversation.history(keep_reasoning=settings.keep_reasoning) if remember else []
     modes: list[Mode] = ["parallel", "sequential"] if settings.mode == "both" else [settings.mode]
     runs = [
         (
