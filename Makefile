@@ -73,8 +73,9 @@ test-litellm: .venv-litellm/ready ## The adapter against the real litellm, in an
 	.venv-train/bin/python -m pip install --quiet -e '.[local,train,test]' mypy
 	@touch $@
 
-test-train: .venv-train/ready ## The tests of training; installs torch
+test-train: .venv-train/ready ## The tests and types of training; installs torch
 	.venv-train/bin/pytest -q -m train tests/training
+	.venv-train/bin/mypy --config-file= --strict weaver_sdk/training
 
 bench-nano: .venv-train/ready ## Accuracy, format and speed of the packaged model, held out
 	.venv-train/bin/python benchmarks/nano.py
