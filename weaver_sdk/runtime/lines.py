@@ -73,6 +73,19 @@ class Line:
         text = self.text(dialect)
         return text if self.outcome == "done" else end_thread(dialect, text)
 
+    def where(self, run_id: str) -> str:
+        """Return which line of a run this is, in words."""
+        if self.place is None:
+            return f"run {run_id}, main line"
+        return f"run {run_id}, fork {self.place[0]}, thread {self.place[1]}"
+
+    def task(self, dialect: Dialect) -> str:
+        """Say what a thread has to write; the main line just goes on."""
+        if self.place is None:
+            return ""
+        about = f" ({self.outline.text})" if self.outline.text else ""
+        return f"Write only part {self.outline.label}{about}, and close it with {dialect.thread[1]}."
+
     def pieces(self) -> Iterator[Piece]:
         """Yield every completion of the line, those of nested threads included."""
         for part in self.parts:

@@ -21,7 +21,6 @@ from weaver_sdk.events import (
     ThreadStarted,
 )
 from weaver_sdk.markup import (
-    Dialect,
     close_block,
     close_think,
     read_outlines,
@@ -276,10 +275,10 @@ class Run:
             max_tokens=allowance,
             sampling=plan.sampling,
             grammar=grammar,
-            task=_task(line, plan.dialect),
+            task=line.task(plan.dialect),
             routing_key=plan.run_id,
             shared=shared,
-            where=_where(plan.run_id, line),
+            where=line.where(plan.run_id),
         )
         try:
             end = await decode(
@@ -335,14 +334,6 @@ class Run:
             self._recorder.emit(event, fork=line.place[0], thread=line.place[1], **fields)
 
 
-def _task(line: Line, dialect: Dialect) -> str:
-    """Say what a thread has to write; the main line just goes on."""
-    if line.place is None:
-        return ""
-    about = f" ({line.outline.text})" if line.outline.text else ""
-    return f"Write only part {line.outline.label}{about}, and close it with {dialect.thread[1]}."
-
-
 @cache
 def _warn_inexact(dialect: str) -> None:
     """Say once what `Dialect.exact` means for the user."""
@@ -351,9 +342,3 @@ def _warn_inexact(dialect: str) -> None:
         "near to that and no more",
         dialect,
     )
-
-
-def _where(run_id: str, line: Line) -> str:
-    if line.place is None:
-        return f"run {run_id}, main line"
-    return f"run {run_id}, fork {line.place[0]}, thread {line.place[1]}"
