@@ -36,7 +36,6 @@ RepairKind = Literal[
     "forks_over_limit",
     # one thread
     "thread_cut_by_length",
-    "thread_cut_by_budget",
     "thread_ended_early",
     "thread_empty",
     "thread_failed",
