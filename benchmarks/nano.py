@@ -29,6 +29,7 @@ from weaver_sdk.options import Mode
 from weaver_sdk.result import Result
 from weaver_sdk.training.tasks import (
     TASKS,
+    ByDigits,
     Extremes,
     OneStep,
     Problem,
@@ -42,10 +43,10 @@ HELD_OUT = 1_000_003
 BUDGET = Budget(total_tokens=3000, thread_tokens=400)
 
 BEYOND: dict[str, Task] = {
-    "sums, 5 or 6 terms": SumsOfProducts(min_terms=5, longer=2),
+    "sums, 5 or 6 terms": SumsOfProducts(min_terms=5, factors=ByDigits(2, 2)),
     "sums, factors of 3 digits by 2": SumsOfProducts(max_terms=4),
     "products up to a million": Products(),
-    "extremes, 5 or 6 terms": Extremes(min_terms=5, longer=2),
+    "extremes, 5 or 6 terms": Extremes(min_terms=5, factors=ByDigits(2, 2)),
     "one step, 3 digits by 2, sums of 5 digits": OneStep(),
 }
 """Sizes over the stated range, a row each; the model met some of them early in its training."""
@@ -148,7 +149,7 @@ def percent(hits: Iterable[bool]) -> float:
 def selection(count: int) -> list[tuple[str, list[Problem]]]:
     """Held-out problems by row: each task, long sums alone, and each size beyond the range."""
     rows = [(name, list(itertools.islice(problems(task, HELD_OUT), count))) for name, task in TASKS.items()]
-    long_sums = SumsOfProducts(min_terms=3, max_terms=4, longer=2)
+    long_sums = SumsOfProducts(min_terms=3, max_terms=4, factors=ByDigits(2, 2))
     rows.append(("sums, 3 or 4 terms", list(itertools.islice(problems(long_sums, HELD_OUT + 1), count))))
     return rows + [
         (f"beyond: {name}", list(itertools.islice(problems(task, HELD_OUT), count)))

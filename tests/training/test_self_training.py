@@ -16,11 +16,11 @@ from weaver_sdk.result import Result  # noqa: E402
 from weaver_sdk.training import self_training  # noqa: E402
 from weaver_sdk.training.model import Llama, Shape  # noqa: E402
 from weaver_sdk.training.self_training import Kept, harvest, read, train_on, write  # noqa: E402
-from weaver_sdk.training.tasks import OneStep, problems  # noqa: E402
+from weaver_sdk.training.tasks import ByDigits, OneStep, problems  # noqa: E402
 
 pytestmark = pytest.mark.train
 
-TASK = OneStep(longer=2, plain=4)
+TASK = OneStep(factors=ByDigits(2, 2), plain=4)
 
 
 def test_only_runs_that_are_right_and_well_formed_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

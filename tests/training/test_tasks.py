@@ -9,7 +9,7 @@ import pytest
 
 from weaver_sdk.markup import THREADWEAVER
 from weaver_sdk.markup.well_formed import check_well_formed
-from weaver_sdk.training.tasks import TASKS, Fork, Problem, Products, SumsOfProducts, problems
+from weaver_sdk.training.tasks import TASKS, ByDigits, Fork, Problem, Products, SumsOfProducts, problems
 from weaver_sdk.training.tasks.working import addition, comparison, product, row, subtraction
 
 SEED = 7
@@ -94,7 +94,9 @@ def test_a_product_of_four_long_factors_forks_twice() -> None:
 
 
 def test_ranges_are_kept() -> None:
-    for problem in itertools.islice(problems(SumsOfProducts(max_terms=3, longer=2, shorter=1), SEED), COUNT):
+    for problem in itertools.islice(
+        problems(SumsOfProducts(max_terms=3, factors=ByDigits(2, 1)), SEED), COUNT
+    ):
         assert problem.terms <= 3
         assert max(len(digits) for digits in re.findall(r"\d+", problem.question)) <= 2
     for problem in itertools.islice(problems(Products(below=5000), SEED), COUNT):

@@ -1,6 +1,6 @@
 """The runs that made the packaged models, in the order in which they build on one another.
 
-Digits first, on short sequences and in a narrow range; then the form; then the whole range.
+Digits first, on short sequences and in a narrow range; then more terms and longer products; then the form.
 """
 
 from __future__ import annotations
@@ -9,19 +9,38 @@ from collections.abc import Callable
 
 from weaver_sdk.training.batches import Lesson, Mixture
 from weaver_sdk.training.sft import Recipe
-from weaver_sdk.training.tasks import Extremes, OneStep, Products, SumsOfProducts
+from weaver_sdk.training.tasks import Between, ByDigits, Extremes, OneStep, Products, SumsOfProducts
+
+SHORT = ByDigits(2, 2)
+ANY = Between(0, 99)
 
 
 def mixture(
     one_step: float, sums: float, products: float, extremes: float, *, terms: int = 6, wide: bool = True
 ) -> Mixture:
     """The four tasks with these weights, up to `terms` terms; not `wide`: factors of two digits at most."""
-    longer = 3 if wide else 2
+    factors = ByDigits() if wide else SHORT
     return (
-        (OneStep(longer=longer, plain=5 if wide else 4), one_step),
-        (SumsOfProducts(max_terms=terms, longer=longer), sums),
+        (OneStep(factors=factors, plain=5 if wide else 4), one_step),
+        (SumsOfProducts(max_terms=terms, factors=factors), sums),
         (Products(below=1_000_000 if wide else 100_000), products),
-        (Extremes(max_terms=terms, longer=longer), extremes),
+        (Extremes(max_terms=terms, factors=factors), extremes),
+    )
+
+
+def whole_range(one_step: float, sums: float, products: float, extremes: float) -> Mixture:
+    """The range of the packaged models: six terms, products of four factors up to a million.
+
+    A third of the single steps and a fifth of the products are of other sizes: the rows of a product of four
+    are as long as those of 4 digits by 2, and short factors are rare where all numbers are as likely.
+    """
+    return (
+        (OneStep(factors=SHORT, plain=4), one_step * 2 / 3),
+        (OneStep(factors=ByDigits(4, 2), plain=5), one_step / 3),
+        (SumsOfProducts(factors=ANY), sums),
+        (Products(min_factors=4, factors=Between(10, 99)), products * 4 / 5),
+        (Products(), products / 5),
+        (Extremes(factors=ANY), extremes),
     )
 
 
@@ -31,7 +50,7 @@ def sequential(seed: int = 1) -> Recipe:
     Single steps first; then a range wider than the model can hold yet, for copying far; then, while
     the rates fall, a narrow one.
     """
-    short = SumsOfProducts(max_terms=2, longer=2)
+    short = SumsOfProducts(max_terms=2, factors=SHORT)
     return Recipe(
         mode="sequential",
         steps=9500,
@@ -40,7 +59,7 @@ def sequential(seed: int = 1) -> Recipe:
         vector_rate=0.003,
         seed=seed,
         lessons=(
-            Lesson(1250, ((OneStep(longer=2, plain=5), 0.8), (short, 0.2))),
+            Lesson(1250, ((OneStep(factors=SHORT, plain=5), 0.8), (short, 0.2))),
             Lesson(3750, mixture(0.5, 0.25, 0.15, 0.1, terms=3)),
             Lesson(5000, mixture(0.15, 0.45, 0.2, 0.2)),
             Lesson(9500, mixture(0.2, 0.4, 0.2, 0.2, terms=4, wide=False)),
@@ -48,36 +67,35 @@ def sequential(seed: int = 1) -> Recipe:
     )
 
 
+def widened(seed: int = 4) -> Recipe:
+    """From the narrow sequential model, still without forks: the whole range."""
+    return Recipe(
+        mode="sequential",
+        steps=6000,
+        plateau=2500,
+        matrix_rate=0.006,
+        vector_rate=0.0018,
+        seed=seed,
+        lessons=(Lesson(6000, whole_range(0.3, 0.25, 0.3, 0.15)),),
+    )
+
+
 def parallel(seed: int = 2) -> Recipe:
     """From the sequential model: what is left to learn is the form, which is cheap."""
     return Recipe(
         mode="parallel",
-        steps=4000,
+        steps=3500,
         plateau=0,
         matrix_rate=0.005,
         vector_rate=0.0015,
         seed=seed,
-        lessons=(Lesson(4000, mixture(0.3, 0.35, 0.15, 0.2, terms=4, wide=False)),),
-    )
-
-
-def widening(mode: str, seed: int = 3) -> Recipe:
-    """From a model of the narrow range, in its own mode: the whole range."""
-    return Recipe(
-        mode=mode,
-        steps=2500,
-        plateau=0,
-        matrix_rate=0.004,
-        vector_rate=0.0012,
-        seed=seed,
-        lessons=(Lesson(2500, mixture(0.25, 0.35, 0.15, 0.25)),),
+        lessons=(Lesson(3500, whole_range(0.25, 0.3, 0.3, 0.15)),),
     )
 
 
 STAGES: dict[str, Callable[[], Recipe]] = {
     "sequential": sequential,
+    "widened": widened,
     "parallel": parallel,
-    "widen-sequential": lambda: widening("sequential"),
-    "widen-parallel": lambda: widening("parallel"),
 }
 """By the names that the command line takes; each but the first begins with the checkpoint of another."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from weaver_sdk.training.tasks.extremes import Extremes
+from weaver_sdk.training.tasks.factors import Between, ByDigits, Factors
 from weaver_sdk.training.tasks.one_step import OneStep
 from weaver_sdk.training.tasks.problem import Problem
 from weaver_sdk.training.tasks.products import Products
@@ -27,10 +28,10 @@ class Task(Protocol):
 
 
 _RANGE: tuple[Task, ...] = (
-    SumsOfProducts(max_terms=4, longer=2),
+    SumsOfProducts(max_terms=4, factors=ByDigits(2, 2)),
     Products(below=100_000),
-    Extremes(max_terms=4, longer=2),
-    OneStep(longer=2, plain=4),
+    Extremes(max_terms=4, factors=ByDigits(2, 2)),
+    OneStep(factors=ByDigits(2, 2), plain=4),
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in _RANGE}
@@ -46,7 +47,10 @@ def problems(task: Task, seed: int) -> Iterator[Problem]:
 
 __all__ = [
     "TASKS",
+    "Between",
+    "ByDigits",
     "Extremes",
+    "Factors",
     "Fork",
     "OneStep",
     "Problem",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from weaver_sdk.training.tasks.factors import ByDigits, Factors
 from weaver_sdk.training.tasks.problem import Problem, worded
-from weaver_sdk.training.tasks.sums import factors
 from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
 from weaver_sdk.training.tasks.working import comparison, product
 
@@ -27,13 +27,12 @@ class Extremes:
 
     min_terms: int = 2
     max_terms: int = 6
-    longer: int = 3
-    shorter: int = 2
+    factors: Factors = ByDigits()
     name: str = "extremes"
 
     def sample(self, rng: random.Random) -> Problem:
         terms = rng.randint(self.min_terms, self.max_terms)
-        pairs = [factors(rng, self.longer, self.shorter) for _ in range(terms)]
+        pairs = [self.factors.pair(rng) for _ in range(terms)]
         kind = rng.choice(("max", "min"))
         return extreme_of(rng, pairs, kind, self.name)
 

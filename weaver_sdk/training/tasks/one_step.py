@@ -6,18 +6,20 @@ import random
 from dataclasses import dataclass
 
 from weaver_sdk.training.tasks.extremes import WORDINGS, listed
-from weaver_sdk.training.tasks.problem import COMPUTE, Problem, with_digits, worded
-from weaver_sdk.training.tasks.sums import factors
+from weaver_sdk.training.tasks.factors import ByDigits, Factors, with_digits
+from weaver_sdk.training.tasks.problem import COMPUTE, Problem, worded
 from weaver_sdk.training.tasks.trajectory import Trajectory
 from weaver_sdk.training.tasks.working import comparison, product, signed_addition
 
 
 @dataclass(frozen=True)
 class OneStep:
-    """One product, one sum or difference, or the larger or smaller of two numbers."""
+    """One product, one sum or difference, or the larger or smaller of two numbers.
 
-    longer: int = 3
-    shorter: int = 2
+    `plain` is the most digits of the numbers that are added or compared.
+    """
+
+    factors: Factors = ByDigits()
     plain: int = 5
     name: str = "one-step"
 
@@ -29,7 +31,7 @@ class OneStep:
         return self._sum(rng, left, right) if kind == "sum" else self._extreme(rng, left, right)
 
     def _product(self, rng: random.Random) -> Problem:
-        a, b = factors(rng, self.longer, self.shorter)
+        a, b = self.factors.pair(rng)
         return self._problem(worded(rng, COMPUTE, f"{a}*{b}"), a * b, product(a, b))
 
     def _sum(self, rng: random.Random, left: int, right: int) -> Problem:

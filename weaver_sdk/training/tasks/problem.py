@@ -42,8 +42,3 @@ COMPUTE = (
     "{}",
     "{} = ?",
 )
-
-
-def with_digits(rng: random.Random, digits: int) -> int:
-    """A number of exactly `digits` digits, each as likely as the next; one digit gives 0 to 9."""
-    return rng.randrange(0 if digits == 1 else 10 ** (digits - 1), 10**digits)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from weaver_sdk.training.tasks.problem import COMPUTE, Problem, with_digits, worded
+from weaver_sdk.training.tasks.factors import ByDigits, Factors
+from weaver_sdk.training.tasks.problem import COMPUTE, Problem, worded
 from weaver_sdk.training.tasks.sums import running_total
 from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
 from weaver_sdk.training.tasks.working import longer_first, product, row
@@ -13,18 +14,18 @@ from weaver_sdk.training.tasks.working import longer_first, product, row
 
 @dataclass(frozen=True)
 class Products:
-    """`a*b*c` or `a*b*c*d`, factors of at most `digits` digits, the whole product under `below`."""
+    """`a*b*c` or `a*b*c*d`, factors from 1 on, the whole product under `below`."""
 
     min_factors: int = 3
     max_factors: int = 4
-    digits: int = 2
+    factors: Factors = ByDigits()
     below: int = 1_000_000
     name: str = "products"
 
     def sample(self, rng: random.Random) -> Problem:
         count = rng.randint(self.min_factors, self.max_factors)
         while True:
-            numbers = [max(1, with_digits(rng, rng.randint(1, self.digits))) for _ in range(count)]
+            numbers = [max(1, self.factors.one(rng)) for _ in range(count)]
             whole = 1
             for number in numbers:
                 whole *= number

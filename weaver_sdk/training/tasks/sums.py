@@ -5,34 +5,27 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from weaver_sdk.training.tasks.problem import COMPUTE, Problem, with_digits, worded
+from weaver_sdk.training.tasks.factors import ByDigits, Factors
+from weaver_sdk.training.tasks.problem import COMPUTE, Problem, worded
 from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
 from weaver_sdk.training.tasks.working import product, signed_addition
 
 
 @dataclass(frozen=True)
 class SumsOfProducts:
-    """`a*b + c*d - …`; the longer factor has up to `longer` digits, the shorter up to `shorter`."""
+    """`a*b + c*d - …`; half of the problems have plus signs alone."""
 
     min_terms: int = 2
     max_terms: int = 6
-    longer: int = 3
-    shorter: int = 2
+    factors: Factors = ByDigits()
     name: str = "sums"
 
     def sample(self, rng: random.Random) -> Problem:
         terms = rng.randint(self.min_terms, self.max_terms)
-        pairs = [factors(rng, self.longer, self.shorter) for _ in range(terms)]
+        pairs = [self.factors.pair(rng) for _ in range(terms)]
         differences = rng.random() < 0.5
         signs = [1, *(rng.choice((1, -1)) if differences else 1 for _ in pairs[1:])]
         return sum_of_products(rng, pairs, signs, self.name)
-
-
-def factors(rng: random.Random, longer: int, shorter: int) -> tuple[int, int]:
-    """Two factors in either order; short ones are rarer, as there are fewer of them."""
-    left = with_digits(rng, _digits(rng, longer))
-    right = with_digits(rng, _digits(rng, shorter))
-    return (left, right) if rng.random() < 0.8 else (right, left)
 
 
 def sum_of_products(rng: random.Random, pairs: list[tuple[int, int]], signs: list[int], task: str) -> Problem:
@@ -56,7 +49,3 @@ def running_total(values: list[int]) -> list[str]:
         lines.append(f"{first}{sign}{number}: {signed_addition(total, value)}")
         total += value
     return lines
-
-
-def _digits(rng: random.Random, most: int) -> int:
-    return rng.choices(range(1, most + 1), weights=[4**n for n in range(most)])[0]
