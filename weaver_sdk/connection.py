@@ -90,6 +90,8 @@ class Connection:
     places: asyncio.Semaphore
     opened: AsyncExitStack
     """What was opened for it."""
+    warm_joins: bool = False
+    """Whether joins are computed ahead."""
 
     def prompt(self, problem: str, history: Messages, mode: Mode) -> Prompt:
         """Return a problem as the server takes it."""
@@ -124,6 +126,7 @@ class ConnectionPlan:
     dialect: str | Dialect | None = None
     template: TemplateChoice = "auto"
     strategy: StrategyChoice = "auto"
+    warm_joins: bool | None = None
     max_concurrency: int = 64
     retries: int = 2
     timeout: float | Timeouts = 60.0
@@ -201,10 +204,16 @@ class ConnectionPlan:
                 render=how,
                 places=asyncio.Semaphore(self.max_concurrency),
                 opened=opened,
+                warm_joins=self._warms_joins(approach, backend),
             )
         except BaseException:
             await opened.aclose()
             raise
+
+    def _warms_joins(self, approach: Approach, backend: Backend) -> bool:
+        """Tell whether joins are computed ahead: on a server of our own, where input tokens cost nothing."""
+        wanted = self.engine is not None if self.warm_joins is None else self.warm_joins
+        return wanted and approach.continues(backend.capabilities)
 
     def _dialect(self) -> Dialect | None:
         return DIALECTS[self.dialect] if isinstance(self.dialect, str) else self.dialect

@@ -60,6 +60,8 @@ class ParallelReasoner:
             markup by examples, and held to it by a grammar where the server takes one), "planned" (it is
             asked for a plan, for each part, and for the join), a strategy of your own, or "auto", by the rule
             of `strategy.choose`. `Result.strategy` and the log tell which was taken.
+        warm_joins: whether threads that have ended are computed ahead of their join while a later one still
+            runs. It spends input tokens to save time: on where not given if the engine was started here.
         sampling: how the model picks tokens.
         budget: how much one run may spend.
         max_concurrency: completions that run at once, over all runs.
@@ -85,6 +87,7 @@ class ParallelReasoner:
         dialect: str | Dialect | None = None,
         template: TemplateChoice = "auto",
         strategy: StrategyChoice = "auto",
+        warm_joins: bool | None = None,
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         max_concurrency: int = 64,
@@ -104,6 +107,7 @@ class ParallelReasoner:
             dialect=dialect,
             template=template,
             strategy=strategy,
+            warm_joins=warm_joins,
             max_concurrency=max_concurrency,
             retries=retries,
             timeout=timeout,
@@ -336,6 +340,7 @@ class ParallelReasoner:
             budget=budget or self._budget,
             grammar_for=connection.grammars(mode),
             stop=connection.approach.stop,
+            warm_joins=connection.warm_joins,
             strategy=connection.approach.name,
             index=index,
         )

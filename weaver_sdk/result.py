@@ -93,6 +93,12 @@ class Segment:
     outcome: Outcome
     reasoning: str = ""
     """What a chat server sent in a field of its own, beside the text. It is no part of the trajectory."""
+    first_token: float | None = None
+    """When its first token came; behind a join, what passed since `started` is mostly prefill."""
+    prompt_tokens: int | None = None
+    """Input tokens of its request, as the server counts them; `None` where it does not say."""
+    cached_prompt_tokens: int | None = None
+    """Those of them that came from the server's prefix cache; `None` where it does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +120,12 @@ class Thread:
     """What went wrong, where the outcome is `error` or `timeout`."""
     reasoning: str = ""
     """What a chat server sent in a field of its own, beside the text."""
+    first_token: float | None = None
+    """When its first token came."""
+    prompt_tokens: int | None = None
+    """Input tokens of its requests, without those of nested threads; `None` where the server does not say."""
+    cached_prompt_tokens: int | None = None
+    """Those of them that came from the server's prefix cache; `None` where it does not say."""
     trace: list[Segment | Fork] = field(default_factory=list)
     """The pieces of a thread that forked itself; empty for a plain one."""
 
@@ -162,6 +174,17 @@ class Telemetry:
     """Input tokens of all requests, as the server counts them; `None` where it does not say."""
     cached_prompt_tokens: int | None
     """Those of them that came from the server's prefix cache; `None` where it does not say."""
+    fork_prefill_tokens: int | None = None
+    """Input tokens of threads that did not come from the cache. `None` where the server does not say."""
+    join_prefill_tokens: int | None = None
+    """Input tokens that the first request behind each join had to compute although they had been decoded:
+    threads that were not in the cache at their new place. `None` where the server does not say."""
+    join_seconds: float = 0.0
+    """Seconds between sending these requests and their first tokens, over all joins."""
+    warm_requests: int = 0
+    """Requests that did nothing but compute joined threads ahead, while a later thread still ran."""
+    warm_prefill_tokens: int | None = None
+    """Input tokens that those computed. `None` where there were none, or the server does not say."""
     requests: int
     retries: int
     tokens_from: TokensFrom

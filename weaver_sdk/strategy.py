@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from weaver_sdk.backends.base import Backend, Prompt
+from weaver_sdk.backends.base import Backend, Capabilities, Prompt
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import MULTIVERSE, NPR, THREADWEAVER, Dialect, Messages, build_problem_messages
 from weaver_sdk.markup.planned import PlannedStrategy
@@ -48,6 +48,12 @@ class Approach:
     def needs_template(self) -> bool:
         """Whether a question goes through the model's chat template."""
         return not (isinstance(self.strategy, PromptedStrategy) and self.strategy.shown == "raw")
+
+    def continues(self, capabilities: Capabilities) -> bool:
+        """Tell whether each request goes on with the text of the one before, and does not ask anew."""
+        if isinstance(self.strategy, PlannedStrategy):
+            return False
+        return capabilities.api == "completions" or capabilities.prefill != "ask"
 
     @property
     def stop(self) -> tuple[str, ...]:

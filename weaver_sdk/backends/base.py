@@ -50,6 +50,9 @@ class CompletionRequest:
     routing_key: str | None = None
     """The same for all requests of a run, so that a router may keep them on one replica."""
     shared: SharedPrefix | None = None
+    prefill_only: bool = False
+    """Nothing of it is wanted but that the server computes the text into its cache. A backend that has no
+    room at once may end it with nothing done."""
     where: str = ""
     """Which piece of the run this is ("run 1f3a, fork 1, thread 2"), for errors and logs."""
 

@@ -19,7 +19,7 @@ from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.direct import DirectLink
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
-from weaver_sdk.backends.slots import Slot, SlotPool
+from weaver_sdk.backends.slots import Slot, SlotPool, common_prefix
 from weaver_sdk.backends.token_count import ask_token_count
 from weaver_sdk.errors import BackendError, ConfigurationError, ProtocolError
 
@@ -111,14 +111,18 @@ class LlamaBackend:
         await self._link.aclose()
 
     async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        if request.prefill_only and not self._pool.has_room:
+            yield Chunk(finish_reason="length")
+            return
         async with self._pool.slot_for(request.text) as slot:
             if request.shared is not None:
                 await self._share(slot, request.shared)
-            slot.holds = ""  # until the first token nobody knows how far the server has come
+            # until the first token nobody knows how far the server has come, but what fits it keeps
+            slot.holds = request.text[: common_prefix(slot.holds, request.text)]
             held = [request.text]
             body = {
                 "prompt": request.text,
-                "n_predict": -1 if request.max_tokens is None else request.max_tokens,
+                "n_predict": _limit(request),
                 "stop": list(request.stop),
                 **({} if request.grammar is None else {"grammar": request.grammar}),
                 **({} if request.json_schema is None else {"json_schema": request.json_schema}),
@@ -169,6 +173,12 @@ class LlamaBackend:
         async with aclosing(answer):
             while await answer.read(self._timeouts.first):
                 pass
+
+
+def _limit(request: CompletionRequest) -> int:
+    if request.prefill_only:
+        return 0
+    return -1 if request.max_tokens is None else request.max_tokens
 
 
 def read_chunk(told: Mapping[str, Any]) -> Chunk:

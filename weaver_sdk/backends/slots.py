@@ -29,6 +29,11 @@ class SlotPool:
         self._free = [Slot(number) for number in range(slots)]  # the least recently used one first
         self._waiting: deque[asyncio.Future[Slot]] = deque()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a slot is free, and nobody waits for it."""
+        return bool(self._free)
+
     @asynccontextmanager
     async def slot_for(self, text: str) -> AsyncGenerator[Slot, None]:
         """Lend the free slot that holds most of the text's beginning; wait while there is none."""

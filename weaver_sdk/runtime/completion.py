@@ -41,6 +41,7 @@ class Reader:
         on_text: Callable[[str], None],
         on_reasoning: Callable[[str], None],
         on_retry: Callable[[Retry], None],
+        now: Callable[[], float],
     ) -> None:
         self.usage: Usage | None = None
         self.passed: set[TagKey] = set()
@@ -53,6 +54,7 @@ class Reader:
         self._on_text = on_text
         self._on_reasoning = on_reasoning
         self._on_retry = on_retry
+        self._now = now
         self._scanner = Scanner(dialect)
         self._chunks = 0
         self._ids = 0
@@ -137,10 +139,14 @@ class Reader:
         """Count tokens by the best source there is, over all attempts: usage, else token ids, else chunks."""
         piece = self._piece
         if chunk.text or chunk.reasoning or chunk.token_ids:
+            if piece.first_token is None:
+                piece.first_token = self._now()
             self._chunks += 1
             self._ids += len(chunk.token_ids)
         if chunk.usage is not None:
             self.usage = chunk.usage
+            piece.prompt_tokens = chunk.usage.prompt_tokens
+            piece.cached_prompt_tokens = chunk.usage.cached_prompt_tokens
         if chunk.usage is not None and chunk.usage.completion_tokens is not None:
             count, piece.tokens_from = chunk.usage.completion_tokens, "usage"
         elif self._ids:
@@ -149,6 +155,23 @@ class Reader:
             count, piece.tokens_from = self._chunks, "chunks"
         self._ledger.spend(count - piece.tokens)
         piece.tokens = count
+
+
+async def prefill(backend: Backend, request: CompletionRequest) -> Usage | None:
+    """Let the server compute a request's text, and return what it counted.
+
+    Raises:
+        BackendError: as the backend raises it.
+    """
+    usage: Usage | None = None
+    stream = backend.stream(request)
+    try:
+        async for chunk in stream:
+            usage = chunk.usage or usage
+    finally:
+        if (close := getattr(stream, "aclose", None)) is not None:
+            await close()
+    return usage
 
 
 async def decode(

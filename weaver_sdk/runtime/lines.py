@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from weaver_sdk.markup import Dialect, Outline, end_thread, join_threads
 from weaver_sdk.result import Fork, Outcome, Segment, Thread, TokensFrom, Trace
+from weaver_sdk.telemetry.measures import known_sum
 
 
 @dataclass
@@ -27,6 +28,10 @@ class Piece:
     ended: float = 0.0
     outcome: Outcome = "cancelled"
     """Stays `cancelled` until the completion has ended in another way."""
+    first_token: float | None = None
+    """When the first token came; seconds since the run began, as all times here."""
+    prompt_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
 
     @property
     def text(self) -> str:
@@ -122,6 +127,9 @@ def _segment(piece: Piece) -> Segment:
         started=piece.started,
         ended=piece.ended,
         outcome=piece.outcome,
+        first_token=piece.first_token,
+        prompt_tokens=piece.prompt_tokens,
+        cached_prompt_tokens=piece.cached_prompt_tokens,
     )
 
 
@@ -148,5 +156,8 @@ def _thread(line: Line, dialect: Dialect) -> Thread:
         ended=pieces[-1].ended if pieces else 0.0,
         outcome=line.outcome,
         error=line.error,
+        first_token=pieces[0].first_token if pieces else None,
+        prompt_tokens=known_sum(piece.prompt_tokens for piece in pieces),
+        cached_prompt_tokens=known_sum(piece.cached_prompt_tokens for piece in pieces),
         trace=freeze(line, dialect) if nested else [],
     )

@@ -26,6 +26,8 @@ class Plan:
     """For models that write the markup only when they are held to it."""
     stop: tuple[str, ...] = ()
     """Further strings that end a sequence: what begins the next question of a prompt by example."""
+    warm_joins: bool = False
+    """Whether threads that have ended are computed ahead of their join, while a later one runs."""
     strategy: StrategyName = "native"
     index: int | None = None
 

@@ -22,6 +22,8 @@ class Recorder:
         self.prompt_tokens: int | None = None
         self.cached_prompt_tokens: int | None = None
         self.first_token: float | None = None
+        self.warm_requests = 0
+        self.warm_prefill_tokens: int | None = None
         self._began = time.monotonic()
         self._emit = emit
 
@@ -48,6 +50,18 @@ class Recorder:
             self.prompt_tokens = (self.prompt_tokens or 0) + usage.prompt_tokens
         if usage.cached_prompt_tokens is not None:
             self.cached_prompt_tokens = (self.cached_prompt_tokens or 0) + usage.cached_prompt_tokens
+
+    def warming(self) -> None:
+        """Note that a request is sent ahead of a join."""
+        self.requests += 1
+        self.warm_requests += 1
+
+    def warmed(self, usage: Usage | None) -> None:
+        """Add the input tokens of a request that was sent ahead of a join."""
+        self.used(usage)
+        if usage is not None and None not in (usage.prompt_tokens, usage.cached_prompt_tokens):
+            computed = (usage.prompt_tokens or 0) - (usage.cached_prompt_tokens or 0)
+            self.warm_prefill_tokens = (self.warm_prefill_tokens or 0) + computed
 
     def repaired(self, kind: RepairKind, done: str, place: tuple[int, int | None] | None = None) -> None:
         """Note something that was mended, and where."""

@@ -28,7 +28,7 @@ from weaver_sdk.markup import (
 )
 from weaver_sdk.markup.prompted import Phase
 from weaver_sdk.result import Finish, Result
-from weaver_sdk.runtime.completion import End, Reader, decode
+from weaver_sdk.runtime.completion import End, Reader, decode, prefill
 from weaver_sdk.runtime.ledger import Ledger
 from weaver_sdk.runtime.lines import Block, Line, Piece
 from weaver_sdk.runtime.outcomes import note_strays, note_thread, piece_outcome, thread_outcome
@@ -44,6 +44,7 @@ from weaver_sdk.runtime.rules import (
     thread_rules,
 )
 from weaver_sdk.runtime.summary import summarize
+from weaver_sdk.runtime.warming import JoinWarmer, Prefill
 
 _log = logging.getLogger("weaver_sdk")
 
@@ -125,7 +126,9 @@ class Run:
             else:
                 return "stop"
 
-    async def _thread(self, line: Line, context: str, shared: SharedPrefix | None) -> None:
+    async def _thread(
+        self, line: Line, context: str, shared: SharedPrefix | None, warmer: JoinWarmer
+    ) -> None:
         """Work out one thread. Whatever goes wrong with it is its outcome, and not an error of the run."""
         dialect = self._plan.dialect
         before = context + thread_prefix(dialect, line.outline)
@@ -138,6 +141,7 @@ class Run:
             end = None
         note_thread(self._recorder, line, end, dialect)
         self._emit_in(line, ThreadFinished, outcome=line.outcome, tokens=line.tokens(), error=line.error)
+        warmer.ended(line)
 
     async def _thread_text(self, line: Line, before: str, shared: SharedPrefix | None) -> End:
         dialect = self._plan.dialect
@@ -191,9 +195,10 @@ class Run:
         )
         context = before + text
         shared = self._shared(number, context, len(outlines))
-        async with asyncio.TaskGroup() as threads:
+        warmer = JoinWarmer(block, plan.dialect, self._prefill_behind(context))
+        async with warmer, asyncio.TaskGroup() as threads:
             for line in block.lines:
-                threads.create_task(self._thread(line, context, shared))
+                threads.create_task(self._thread(line, context, shared, warmer))
         block.joined = block.text(plan.dialect)
         block.ended = self._recorder.now()
         self._recorder.emit(Joined, fork=number, text=block.joined, parent=parent.place)
@@ -248,6 +253,7 @@ class Run:
             on_text=lambda text: self._heard(line, text),
             on_reasoning=lambda text: self._reasoned(line, text),
             on_retry=lambda retry: recorder.retried(retry, line.place),
+            now=recorder.now,
         )
         deadline = self._ledger.deadline
         if deadline is not None and recorder.now() >= deadline:
@@ -298,6 +304,32 @@ class Run:
             piece.ended = recorder.now()
             recorder.used(reader.usage)
         return end, reader
+
+    def _prefill_behind(self, context: str) -> Prefill | None:
+        """Return what computes a text behind a context into the server's cache; `None` where that is off."""
+        plan = self._plan
+
+        async def compute(text: str) -> bool:
+            if self._places.locked():
+                return False  # completions go before; this one takes no place, but it wants one to be free
+            request = CompletionRequest(
+                prompt=plan.prompt,
+                prefix=context + text,
+                max_tokens=1,
+                prefill_only=True,
+                sampling=plan.sampling,
+                routing_key=plan.run_id,
+                where=f"run {plan.run_id}, ahead of a join",
+            )
+            self._recorder.warming()
+            try:
+                self._recorder.warmed(await prefill(self._backend, request))
+            except BackendError as error:
+                _log.info("a join is not warm: %s", error)  # it computes the text itself
+                return False
+            return True
+
+        return compute if plan.warm_joins else None
 
     def _may_fork(self, line: Line) -> bool:
         budget = self._plan.budget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from weaver_sdk.result import Fork, Segment, Thread, Trace
 
@@ -53,6 +53,25 @@ def parallel_ratio(trace: Trace) -> float:
     return sum(block_tokens(part) for part in trace if isinstance(part, Fork)) / total if total else 0.0
 
 
+def fork_prefill_tokens(trace: Trace) -> int | None:
+    """Return the input tokens of all threads that no cache held; `None` where no server said."""
+    return known_sum(_computed(thread) for fork in forks_of(trace) for thread in fork.threads)
+
+
+def join_prefill_tokens(trace: Trace) -> int | None:
+    """Return the input tokens behind joins that no cache held; `None` where no server said."""
+    return known_sum(_computed(segment) for segment in _behind_joins(trace))
+
+
+def join_seconds(trace: Trace) -> float:
+    """Return the seconds from sending the first request behind each join to its first token, summed."""
+    return sum(
+        segment.first_token - segment.started
+        for segment in _behind_joins(trace)
+        if segment.first_token is not None
+    )
+
+
 def forks_of(trace: Trace) -> Iterator[Fork]:
     """Yield every block, nested ones behind the block they lie in."""
     for part in trace:
@@ -60,6 +79,12 @@ def forks_of(trace: Trace) -> Iterator[Fork]:
             yield part
             for thread in part.threads:
                 yield from forks_of(thread.trace)
+
+
+def known_sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of the counts that are known; `None` where none is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def slowest_thread(fork: Fork) -> Thread | None:
@@ -73,3 +98,21 @@ def _critical_tokens(thread: Thread) -> int:
 
 def _critical_seconds(thread: Thread) -> float:
     return critical_path_seconds(thread.trace) if thread.trace else thread.ended - thread.started
+
+
+def _behind_joins(trace: Trace) -> Iterator[Segment]:
+    """Yield each segment that follows a block, those inside threads included."""
+    for before, part in zip([None, *trace], trace, strict=False):
+        if isinstance(part, Fork):
+            for thread in part.threads:
+                yield from _behind_joins(thread.trace)
+        elif isinstance(before, Fork):
+            yield part
+
+
+def _computed(part: Segment | Thread | Fork) -> int | None:
+    if isinstance(part, Thread) and part.trace:
+        part = part.trace[0]  # what it asked for behind its own blocks is prefilled at joins
+    if isinstance(part, Fork) or part.prompt_tokens is None or part.cached_prompt_tokens is None:
+        return None
+    return part.prompt_tokens - part.cached_prompt_tokens

@@ -82,6 +82,10 @@ def rows(result: Result) -> list[Row]:
     if t.prompt_tokens is not None:
         cached = "" if t.cached_prompt_tokens is None else f"{t.cached_prompt_tokens:,} from the cache"
         table.append(Row("input tokens", f"{t.prompt_tokens:,}", cached))
+    if t.join_prefill_tokens is not None:
+        ahead = f", {t.warm_prefill_tokens:,} ahead of them" if t.warm_prefill_tokens else ""
+        meaning = f"{seconds_text(t.join_seconds)} to the first tokens behind them{ahead}"
+        table.append(Row("computed again at joins", f"{t.join_prefill_tokens:,}", meaning))
     table.append(Row("requests", f"{t.requests:,}", f"{t.retries} sent again" if t.retries else ""))
     return table
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import KW_ONLY, dataclass, replace
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Usage
+from weaver_sdk.backends.slots import common_prefix
 from weaver_sdk.testing.generation import Stops, generate
 from weaver_sdk.testing.script import Script, pieces
 
@@ -72,6 +73,7 @@ class ScriptedBackend:
         pace: seconds from one token to the next; needs no real time with a `sleep` of your own.
         characters: characters in one chunk; a token a chunk where not given.
         sleep: what to wait with.
+        prefix_cache: whether it tells cached prompt tokens, like a server that keeps all it has computed.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class ScriptedBackend:
         pace: float = 0.0,
         characters: int | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        prefix_cache: bool = False,
     ) -> None:
+        self._computed: list[str] | None = [] if prefix_cache else None
         self._answers = answers
         self._left: list[Reply] = _as_table(answers) if isinstance(answers, Sequence | Mapping) else []
         self._model = model
@@ -136,6 +140,7 @@ class ScriptedBackend:
 
     async def _write(self, reply: Reply, request: CompletionRequest) -> AsyncIterator[Chunk]:
         generation = generate(reply.text, request.stop, request.max_tokens, reply.stops)
+        prompt_tokens, cached = len(pieces(request.text)), self._cached(request.text)
         if self._characters is None:
             texts = list(generation.steps)
         else:
@@ -149,12 +154,25 @@ class ScriptedBackend:
             await asyncio.Event().wait()
         if reply.error is not None:
             raise reply.error
-        usage = Usage(prompt_tokens=len(pieces(request.text)), completion_tokens=len(generation.steps))
+        if self._computed is not None:
+            self._computed.append(request.text + generation.text + (generation.matched_stop or ""))
+        usage = Usage(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=len(generation.steps),
+            cached_prompt_tokens=cached,
+        )
         yield Chunk(
             finish_reason=reply.finish_reason or generation.finish_reason,
             matched_stop=generation.matched_stop if self._capabilities.reports_matched_stop else None,
             usage=usage if reply.usage else None,
         )
+
+    def _cached(self, text: str) -> int | None:
+        """Return how many tokens of a prompt have been computed; the last one never counts, as on servers."""
+        if self._computed is None:
+            return None
+        known = max((common_prefix(text, other) for other in self._computed), default=0)
+        return min(len(pieces(text[:known])), len(pieces(text)) - 1)
 
     def _reply(self, request: CompletionRequest) -> Reply:
         found: Reply | str | None
