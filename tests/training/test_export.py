@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
 from weaver_sdk.engines.llama import LlamaServer  # noqa: E402
 from weaver_sdk.training import vocabulary  # noqa: E402
+from weaver_sdk.training.cli import app  # noqa: E402
 from weaver_sdk.training.decode import greedy  # noqa: E402
 from weaver_sdk.training.export_gguf import export_gguf  # noqa: E402
 from weaver_sdk.training.export_huggingface import export_huggingface  # noqa: E402
 from weaver_sdk.training.model import Llama, Shape  # noqa: E402
+from weaver_sdk.training.read_gguf import read_gguf  # noqa: E402
 from weaver_sdk.training.vocabulary import encode, prompt  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -113,3 +116,25 @@ def test_the_tags_are_special_tokens_for_transformers(model: Llama, tmp_path: Pa
     turn = [{"role": "user", "content": f"2*3\n{vocabulary.INSTRUCTION}"}]
     made = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
     assert made == prompt("2*3")
+
+
+def test_a_model_that_is_read_back_from_its_gguf_is_the_same_model(model: Llama, tmp_path: Path) -> None:
+    export_gguf(model, tmp_path / "once.gguf", "test")
+    again = read_gguf(tmp_path / "once.gguf")
+    export_gguf(again, tmp_path / "twice.gguf", "test")
+    assert (tmp_path / "once.gguf").read_bytes() == (tmp_path / "twice.gguf").read_bytes()
+    tokens = torch.tensor([encode(TEXTS[0])])
+    with torch.no_grad():
+        one, two = (m.logits(m(tokens, torch.arange(tokens.shape[1])[None], None)) for m in (model, again))
+    assert torch.equal(one, two)
+
+
+def test_the_packaged_weights_become_a_folder_that_transformers_solves_a_problem_with(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    done = CliRunner().invoke(app, ["export", "--packaged", "--huggingface", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    tokens = tokenizer(prompt("Compute 47*86 + 93*12"), return_tensors="pt")
+    written = model.generate(**tokens, max_new_tokens=400, do_sample=False)
+    assert "\\boxed{5158}" in tokenizer.decode(written[0], skip_special_tokens=False)

@@ -14,13 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.engines.llama import LlamaServer
+from weaver_sdk.models import nano
 from weaver_sdk.training.annotate import Trace, annotate_all
-from weaver_sdk.training.curve import draw
 from weaver_sdk.training.export_gguf import export_gguf
 from weaver_sdk.training.export_huggingface import export_huggingface
 from weaver_sdk.training.grpo import Iteration, Plan, reinforce
 from weaver_sdk.training.model import Llama
 from weaver_sdk.training.quick_eval import held_out, run
+from weaver_sdk.training.read_gguf import read_gguf
 from weaver_sdk.training.recipes import STAGES
 from weaver_sdk.training.self_training import harvest, read, train_on, write
 from weaver_sdk.training.sft import Progress as StepProgress
@@ -64,6 +65,8 @@ def sft(
     """Train on worked solutions; every stage but the first begins with the checkpoint of another."""
     if stage not in STAGES or (stage == "sequential") != (begin_with is None):
         raise typer.BadParameter("give a stage, and --begin-with for all but the first")
+    from weaver_sdk.training.curve import draw  # it needs matplotlib, and no other command does
+
     torch.set_num_threads(threads)
     recipe = STAGES[stage]()
     with _bar() as bar:
@@ -147,15 +150,20 @@ def annotate(
 
 @app.command()
 def export(
-    checkpoint: Checkpoint,
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="A checkpoint.pt, or a model.pt of a later stage.", exists=True)
+    ] = None,
+    packaged: Annotated[bool, typer.Option("--packaged", help="The weights of the package instead.")] = False,
     gguf: Annotated[Path | None, typer.Option(help="A file for llama.cpp.")] = None,
     huggingface: Annotated[Path | None, typer.Option(help="A folder for transformers, vLLM, SGLang.")] = None,
     name: str = "weaver-nano",
 ) -> None:
-    """Write a trained model for other engines."""
+    """Write a trained model, or the packaged one, for other engines."""
     if gguf is None and huggingface is None:
         raise typer.BadParameter("give --gguf, --huggingface, or both")
-    model = load_model(checkpoint)
+    if packaged == (checkpoint is not None):
+        raise typer.BadParameter("give a checkpoint or --packaged")
+    model = read_gguf(nano()) if checkpoint is None else load_model(checkpoint)
     if gguf is not None:
         export_gguf(model, gguf, name)
     if huggingface is not None:

@@ -67,6 +67,28 @@ def llama_weights(model: Llama) -> dict[str, Tensor]:
     return {name: weight.to(torch.float32).contiguous() for name, weight in weights.items()}
 
 
+def load_llama_weights(model: Llama, weights: dict[str, Tensor]) -> None:
+    """Puts `weights`, named as `llama_weights` names them, into `model`."""
+    state = {
+        "embedding.weight": weights["model.embed_tokens.weight"],
+        "norm.weight": weights["model.norm.weight"],
+    }
+    for layer in range(model.shape.layers):
+        here, there = f"blocks.{layer}", f"model.layers.{layer}"
+        joined = [weights[f"{there}.self_attn.{part}_proj.weight"] for part in "qkv"]
+        state |= {
+            f"{here}.query_key_value.weight": torch.cat(joined),
+            f"{here}.gate_up.weight": torch.cat(
+                [weights[f"{there}.mlp.{part}_proj.weight"] for part in ("gate", "up")]
+            ),
+            f"{here}.attention_out.weight": weights[f"{there}.self_attn.o_proj.weight"],
+            f"{here}.down.weight": weights[f"{there}.mlp.down_proj.weight"],
+            f"{here}.attention_norm.weight": weights[f"{there}.input_layernorm.weight"],
+            f"{here}.inner_norm.weight": weights[f"{there}.post_attention_layernorm.weight"],
+        }
+    model.load_state_dict(state)
+
+
 def byte_characters() -> list[str]:
     """The printable character that stands for each byte in byte-level vocabularies, in the order of bytes."""
     printable = {

@@ -19,7 +19,7 @@ def mixture(
     one_step: float, sums: float, products: float, extremes: float, *, terms: int = 6, wide: bool = True
 ) -> Mixture:
     """The four tasks with these weights, up to `terms` terms; not `wide`: factors of two digits at most."""
-    factors = ByDigits() if wide else SHORT
+    factors = ByDigits(3, 2) if wide else SHORT
     return (
         (OneStep(factors=factors, plain=5 if wide else 4), one_step),
         (SumsOfProducts(max_terms=terms, factors=factors), sums),

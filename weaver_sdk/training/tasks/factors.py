@@ -37,8 +37,8 @@ class ByDigits:
     up to `shorter`, each as likely as the next, so that a product of several stays small.
     """
 
-    longer: int = 3
-    shorter: int = 2
+    longer: int
+    shorter: int
 
     def one(self, rng: random.Random) -> int:
         return with_digits(rng, rng.randint(1, self.shorter))
@@ -47,6 +47,10 @@ class ByDigits:
         left = with_digits(rng, _digits(rng, self.longer))
         right = with_digits(rng, _digits(rng, self.shorter))
         return (left, right) if rng.random() < 0.8 else (right, left)
+
+
+THREE_BY_TWO = ByDigits(3, 2)
+"""What tasks draw from where nothing else is said."""
 
 
 def with_digits(rng: random.Random, digits: int) -> int:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from weaver_sdk.training.tasks.extremes import WORDINGS, listed
-from weaver_sdk.training.tasks.factors import ByDigits, Factors, with_digits
+from weaver_sdk.training.tasks.factors import THREE_BY_TWO, Factors, with_digits
 from weaver_sdk.training.tasks.problem import COMPUTE, Problem, worded
 from weaver_sdk.training.tasks.trajectory import Trajectory
 from weaver_sdk.training.tasks.working import comparison, product, signed_addition
@@ -19,7 +19,7 @@ class OneStep:
     `plain` is the most digits of the numbers that are added or compared.
     """
 
-    factors: Factors = ByDigits()
+    factors: Factors = THREE_BY_TWO
     plain: int = 5
     name: str = "one-step"
 

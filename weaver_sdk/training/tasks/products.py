@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from weaver_sdk.training.tasks.factors import ByDigits, Factors
+from weaver_sdk.training.tasks.factors import THREE_BY_TWO, Factors
 from weaver_sdk.training.tasks.problem import COMPUTE, Problem, worded
 from weaver_sdk.training.tasks.sums import running_total
 from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
@@ -18,7 +18,7 @@ class Products:
 
     min_factors: int = 3
     max_factors: int = 4
-    factors: Factors = ByDigits()
+    factors: Factors = THREE_BY_TWO
     below: int = 1_000_000
     name: str = "products"
 

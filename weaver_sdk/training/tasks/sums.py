@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from weaver_sdk.training.tasks.factors import ByDigits, Factors
+from weaver_sdk.training.tasks.factors import THREE_BY_TWO, Factors
 from weaver_sdk.training.tasks.problem import COMPUTE, Problem, worded
 from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
 from weaver_sdk.training.tasks.working import product, signed_addition
@@ -17,7 +17,7 @@ class SumsOfProducts:
 
     min_terms: int = 2
     max_terms: int = 6
-    factors: Factors = ByDigits()
+    factors: Factors = THREE_BY_TWO
     name: str = "sums"
 
     def sample(self, rng: random.Random) -> Problem:
