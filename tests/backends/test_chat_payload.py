@@ -1,5 +1,6 @@
 """The JSON of a chat: no field that was not wanted, and every shape of a delta that servers send."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,3 +94,9 @@ def test_each_shape_of_a_delta(told: dict[str, Any], chunk: Chunk | None) -> Non
 def test_what_is_no_chunk_is_an_error(choice: object) -> None:
     with pytest.raises(ProtocolError, match="unknown shape"):
         read_chat_chunk({"choices": [choice]})
+
+
+def test_no_limit_is_beyond_the_context() -> None:
+    known = replace(KNOWN["vllm"], context_tokens=2048)
+    assert chat_body(asking_in_chat(max_tokens=5000), "m", known)["max_tokens"] == 2048
+    assert "max_tokens" not in chat_body(asking_in_chat(), "m", known)

@@ -1,5 +1,6 @@
 """What a request says to each kind of server, and what is read in a chunk."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,3 +136,11 @@ def test_no_limit_is_the_whole_context_and_no_limit_is_beyond_it(
     request = asking(max_tokens=asked)
     capabilities = Capabilities(server="vllm", context_tokens=context)
     assert request_body(request, "m", capabilities)["max_tokens"] == sent
+
+
+def test_sglang_is_asked_for_what_the_prompt_surely_leaves() -> None:
+    known = Capabilities(server="sglang", context_tokens=4096)
+    long = asking(prefix="x" * (3 * 1000 - len(QUESTION)))
+    assert request_body(long, "m", known)["max_tokens"] == 3096
+    assert request_body(replace(long, max_tokens=50), "m", known)["max_tokens"] == 50
+    assert request_body(asking(prefix="x" * 99_999), "m", known)["max_tokens"] == 1

@@ -2,16 +2,19 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
 from tests.backends.chatting import asking_in_chat, backend_for, chat_once, chat_server, knowing
-from tests.backends.collecting import WORDS, ask_once, asking, collect, server
+from tests.backends.collecting import QUESTION, WORDS, ask_once, asking, collect, model, policy, server
 from weaver_sdk.backends.base import Capabilities
-from weaver_sdk.backends.refusals import refused_field
+from weaver_sdk.backends.capabilities import KNOWN
+from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.refusals import LimitTold, limit_told, refused_field
 from weaver_sdk.errors import APIStatusError
 from weaver_sdk.options import Sampling
-from weaver_sdk.testing import Behaviour, Received
+from weaver_sdk.testing import Behaviour, Received, ScriptedServer
 
 
 async def test_a_refused_field_is_left_out_and_remembered(caplog: pytest.LogCaptureFixture) -> None:
@@ -125,3 +128,91 @@ async def test_an_unknown_host_of_completions_is_tried_once_without_too() -> Non
 def test_which_field_an_error_is_about(message: str, field: str | None) -> None:
     sent = dict.fromkeys(("model", "messages", "stop", "temperature", "top_k", "seed", "max_tokens"))
     assert refused_field(message, sent) == field
+
+
+SGLANG = (
+    "Requested token count exceeds the model's maximum context length of 64000 tokens. You requested a total "
+    "of 71897 tokens: 7897 tokens from the input messages and 64000 tokens for the completion. Please reduce"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        (SGLANG, LimitTold("room", 56102)),
+        (
+            "This model's maximum context length is 4097 tokens. However, you requested 100005 tokens "
+            "(5 in the messages, 100000 in the completion). Please reduce the length of the messages",
+            LimitTold("room", 4091),
+        ),
+        (
+            "This endpoint's maximum context length is 32768 tokens. However, you requested about 100300 "
+            "tokens (300 of text input, 100000 in the output).",
+            LimitTold("room", 32467),
+        ),
+        (
+            "max_tokens=100000 cannot be greater than max_model_len=2048. Please request fewer output tokens.",
+            LimitTold("most", 2048),
+        ),
+        (
+            "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, whereas",
+            LimitTold("most", 16384),
+        ),
+        ("`max_tokens` must be less than or equal to `8192`, the maximum", LimitTold("most", 8192)),
+        # the prompt leaves nothing, or the number is of something else
+        ("maximum context length is 4096 tokens. However (5000 in the messages, 10 in the completion)", None),
+        ("top_p must be less than or equal to 1", None),
+        ("'max_tokens' is right, but n must be at most 4", None),
+        ("no such model", None),
+    ],
+)
+def test_which_limit_an_error_would_grant(message: str, found: LimitTold | None) -> None:
+    assert limit_told(message, {"model": "m", "max_tokens": 100_000}) == found
+
+
+def refusing_beyond(context: int) -> ScriptedServer:
+    """A server that refuses what the prompt leaves no room for, as SGLang does, and says what it would do."""
+
+    def behave(received: Received) -> Behaviour | None:
+        asked, given = received.body["max_tokens"], len(received.body["prompt"].split())
+        if asked + given < context:
+            return None
+        told = (
+            f"maximum context length of {context} tokens. {given} tokens from the input messages and {asked}"
+        )
+        return Behaviour(status=400, body=json.dumps({"object": "error", "message": told}))
+
+    return ScriptedServer(model, behave=behave)
+
+
+@pytest.mark.parametrize("context", [None, 40])
+async def test_no_limit_is_all_that_the_prompt_leaves(context: int | None) -> None:
+    known = replace(KNOWN["sglang"], context_tokens=context)
+    async with refusing_beyond(15) as asked:
+        got = await ask_once(asked, asking(), capabilities=known)
+        assert (got.error, got.text) == (None, " " + WORDS)
+        assert asked.completions[-1].body["max_tokens"] == 15 - len(QUESTION.split()) - 1
+        assert len(asked.completions) == 2
+        assert (await ask_once(asked, asking(max_tokens=2), capabilities=known)).finish == ["length"]
+        assert len(asked.completions) == 3
+
+
+async def test_a_highest_limit_is_learnt_once() -> None:
+    def behave(received: Received) -> Behaviour | None:
+        told = json.dumps({"error": {"message": "This model supports at most 300 completion tokens."}})
+        return Behaviour(status=400, body=told) if received.body["max_tokens"] > 300 else None
+
+    async with ScriptedServer(model, behave=behave) as asked:
+        backend = CompletionsBackend("scripted", asked.base_url, retries=policy(0))
+        for limit in (500, 500, 200):
+            assert (await collect(backend, asking(max_tokens=limit))).text == " " + WORDS
+        await backend.aclose()
+    assert [request.body["max_tokens"] for request in asked.completions] == [500, 300, 300, 200]
+
+
+async def test_a_limit_that_is_refused_again_stays_refused() -> None:
+    told = json.dumps({"error": {"message": "supports at most 3 output tokens"}})
+    async with server(*[Behaviour(status=400, body=told)] * 4) as asked:
+        got = await ask_once(asked, asking(max_tokens=50))
+    assert isinstance(got.error, APIStatusError)
+    assert len(asked.completions) == 2

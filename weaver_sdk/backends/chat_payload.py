@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
-from weaver_sdk.backends.payload import constraint_fields, matched_stop, read_usage
+from weaver_sdk.backends.payload import constraint_fields, matched_stop, read_usage, token_limit
 from weaver_sdk.errors import ProtocolError
 
 Message = dict[str, Any]
@@ -29,7 +29,7 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
     if request.prefix and capabilities.prefill == "continue_final_message":
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.max_tokens is not None:
-        body["max_tokens"] = request.max_tokens
+        body["max_tokens"] = token_limit(request, capabilities)
     if request.json_schema is not None:  # a server that does not know it is found out by its refusal
         named = {"name": "answer", "strict": True, "schema": dict(request.json_schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": named}

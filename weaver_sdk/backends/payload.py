@@ -11,8 +11,10 @@ from weaver_sdk.errors import ProtocolError
 
 _GRAMMAR_FIELD: dict[ServerKind, str] = {"llama.cpp": "grammar", "sglang": "ebnf"}
 
-_NO_LIMIT: dict[ServerKind, int | None] = {"sglang": 1 << 20}
-"""What stands for "no limit" in `max_tokens`, where the context is not known: null, unless said here."""
+_ANY_CONTEXT = 1 << 20
+"""More than any context: what is asked for where it is not known how long it is."""
+_CHARACTERS_OF_A_TOKEN = 3
+"""Fewer than most tokens have."""
 
 
 def request_body(request: CompletionRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
@@ -20,19 +22,25 @@ def request_body(request: CompletionRequest, model: str, capabilities: Capabilit
     body: dict[str, Any] = {
         "model": model,
         "prompt": request.text,
-        "max_tokens": _token_limit(request.max_tokens, capabilities),
+        "max_tokens": token_limit(request, capabilities),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
     return body | _schema_field(request, capabilities) | constraint_fields(request, capabilities)
 
 
-def _token_limit(asked: int | None, capabilities: Capabilities) -> int | None:
-    """Return `max_tokens`. "No limit" is the whole context: vLLM takes null for 16, and refuses any more."""
-    most = capabilities.context_tokens
-    if asked is None:
-        return most if most is not None else _NO_LIMIT.get(capabilities.server)
-    return asked if most is None else min(asked, most)
+def token_limit(request: CompletionRequest, capabilities: Capabilities) -> int | None:
+    """Return `max_tokens`. "No limit" is the whole context: vLLM grants 16 tokens where the field is missing.
+
+    SGLang grants 16 too, takes no null, and refuses what the prompt leaves no room for. So it is asked for
+    what is surely left; where even that is too much, its refusal tells the room.
+    """
+    asked, most = request.max_tokens, capabilities.context_tokens
+    if most is None:
+        return asked if asked is not None or capabilities.server != "sglang" else _ANY_CONTEXT
+    if capabilities.server == "sglang":
+        most = max(1, most - len(request.text) // _CHARACTERS_OF_A_TOKEN)
+    return most if asked is None else min(asked, most)
 
 
 def constraint_fields(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:
