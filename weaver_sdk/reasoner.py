@@ -180,6 +180,7 @@ class ParallelReasoner:
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         history: Sequence[Mapping[str, str]] = (),
+        routing_key: str | None = None,
         on_event: OnEvent | None = None,
     ) -> Result:
         """Work a problem out and return the result.
@@ -190,13 +191,15 @@ class ParallelReasoner:
             sampling: for this call, in place of the reasoner's.
             budget: for this call, in place of the reasoner's.
             history: earlier turns, as messages with `role` and `content`.
+            routing_key: what a router keeps requests together by, the same for runs that begin alike, such as
+                the turns of one conversation; a new one for each run where not given.
             on_event: called with every event, in order; a slow one slows the run.
 
         Raises:
             BackendError: the main line could not be decoded; `error.result` holds what was done.
             ConfigurationError: the server, the key or the model is not as given.
         """
-        run = await self._prepare(problem, mode, sampling, budget, history, on_event)
+        run = await self._prepare(problem, mode, sampling, budget, history, on_event, routing_key)
         return await run.execute()
 
     def stream(
@@ -207,6 +210,7 @@ class ParallelReasoner:
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         history: Sequence[Mapping[str, str]] = (),
+        routing_key: str | None = None,
         on_event: OnEvent | None = None,
     ) -> RunStream:
         """Return a run to watch: `async with reasoner.stream(…) as run: async for event in run: …`.
@@ -215,7 +219,7 @@ class ParallelReasoner:
         """
 
         async def prepare(out: OnEvent) -> Run:
-            return await self._prepare(problem, mode, sampling, budget, history, out)
+            return await self._prepare(problem, mode, sampling, budget, history, out, routing_key)
 
         return RunStream(prepare, on_event)
 
@@ -248,7 +252,7 @@ class ParallelReasoner:
         errors: list[Exception] = []
 
         async def solve_one(index: int, problem: str) -> Result:
-            run = await self._prepare(problem, mode, sampling, budget, (), on_event, index)
+            run = await self._prepare(problem, mode, sampling, budget, (), on_event, index=index)
             return await run.execute()
 
         def start_next() -> bool:
@@ -289,6 +293,7 @@ class ParallelReasoner:
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         history: Sequence[Mapping[str, str]] = (),
+        routing_key: str | None = None,
         on_event: OnEvent | None = None,
     ) -> Result:
         """Do what `solve` does, for code without an event loop. Every call opens and closes its connections.
@@ -308,7 +313,13 @@ class ParallelReasoner:
         async def solve_and_close() -> Result:
             try:
                 return await self.solve(
-                    problem, mode=mode, sampling=sampling, budget=budget, history=history, on_event=on_event
+                    problem,
+                    mode=mode,
+                    sampling=sampling,
+                    budget=budget,
+                    history=history,
+                    routing_key=routing_key,
+                    on_event=on_event,
                 )
             finally:
                 await self.aclose()
@@ -323,6 +334,8 @@ class ParallelReasoner:
         budget: Budget | None,
         history: Sequence[Mapping[str, str]],
         on_event: OnEvent | None,
+        routing_key: str | None = None,
+        *,
         index: int | None = None,
     ) -> Run:
         if mode not in ("parallel", "sequential"):
@@ -343,6 +356,7 @@ class ParallelReasoner:
             warm_joins=connection.warm_joins,
             strategy=connection.approach.name,
             index=index,
+            routing_key=routing_key,
         )
         return Run(plan, connection.backend, connection.places, on_event)
 

@@ -80,7 +80,8 @@ ADDRESSES: dict[str, tuple[str, Played]] = {
         "https://api.openai.com/v1",
         # a reasoning model: it takes no stop and no temperature
         Played(
-            takes=CHAT_FIELDS - {"temperature"} | {"stream_options", "max_completion_tokens"},
+            takes=CHAT_FIELDS - {"temperature"}
+            | {"stream_options", "max_completion_tokens", "prompt_cache_key"},
             refusal=OPENAI,
             requests=6,
         ),
@@ -104,7 +105,7 @@ ADDRESSES: dict[str, tuple[str, Played]] = {
         "https://api.mistral.ai/v1",
         Played(
             chat=Chat(prefill="prefix", repeats="all", only=True),
-            takes=CHAT_FIELDS | {"stop", "max_tokens", "random_seed"},
+            takes=CHAT_FIELDS | {"stop", "max_tokens", "random_seed", "prompt_cache_key"},
             refusal=MISTRAL,
             habits=Behaviour(names_stop=False, usage="every"),
             sampling=Sampling(seed=7),

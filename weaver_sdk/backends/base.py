@@ -156,6 +156,8 @@ class Capabilities:
     """Request fields that only this server knows and that we always want."""
     field_names: Mapping[str, str] = field(default_factory=dict)
     """What it calls a request field for which it has a name of its own."""
+    routing_field: str | None = None
+    """The request field in which it reads the routing key, beside the headers that are always sent."""
     refused_fields: frozenset[str] = frozenset()
     """Request fields that it answers with an error, so that they are left out."""
     reliable_finish: bool = True

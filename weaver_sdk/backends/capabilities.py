@@ -44,7 +44,10 @@ KNOWN: dict[ServerKind, Capabilities] = {
 
 HOSTS: dict[str, Capabilities] = {
     "api.openai.com": Capabilities(
-        server="openai", api="chat", field_names={"max_tokens": "max_completion_tokens"}
+        server="openai",
+        api="chat",
+        field_names={"max_tokens": "max_completion_tokens"},
+        routing_field="prompt_cache_key",
     ),
     # newer models answer a prefill with an error
     "api.anthropic.com": Capabilities(server="anthropic", api="chat"),
@@ -56,6 +59,7 @@ HOSTS: dict[str, Capabilities] = {
         api="chat",
         prefill="prefix",
         field_names={"seed": "random_seed"},
+        routing_field="prompt_cache_key",  # without it nothing is looked up in the cache
         refused_fields=frozenset({"stream_options"}),  # counts come without being asked for
     ),
     "api.groq.com": Capabilities(server="groq", api="chat", prefill="last_message"),
@@ -63,7 +67,7 @@ HOSTS: dict[str, Capabilities] = {
     "openrouter.ai": Capabilities(server="openrouter", api="chat"),
     "api.together.xyz": Capabilities(server="together", api="chat"),
     "api.together.ai": Capabilities(server="together", api="chat"),
-    "api.fireworks.ai": Capabilities(server="fireworks"),
+    "api.fireworks.ai": Capabilities(server="fireworks", routing_field="prompt_cache_key"),
 }
 """Hosts, or a host and the beginning of its path, which then stands before the bare host."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, ServerKind, Usage
+from weaver_sdk.backends.routing import routing_fields
 from weaver_sdk.errors import ProtocolError
 
 _GRAMMAR_FIELD: dict[ServerKind, str] = {"llama.cpp": "grammar", "sglang": "ebnf"}
@@ -55,6 +56,7 @@ def constraint_fields(request: CompletionRequest, capabilities: Capabilities) ->
             body["structured_outputs"] = {"grammar": request.grammar}
         else:
             body[_GRAMMAR_FIELD.get(capabilities.server, "grammar")] = request.grammar
+    body |= routing_fields(request, capabilities)
     return body | dict(capabilities.extra_fields) | request.sampling.as_fields()
 
 

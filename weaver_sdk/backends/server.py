@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote
 
 import httpx2
 
@@ -17,6 +16,7 @@ from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.probe import ServerFacts, probe
 from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
+from weaver_sdk.backends.routing import routing_headers
 from weaver_sdk.backends.servers import link_to
 from weaver_sdk.backends.token_count import ask_token_count
 from weaver_sdk.errors import ConfigurationError
@@ -162,7 +162,7 @@ class ServerBackend(ABC):
             path,
             body,
             timeouts=self._timeouts,
-            headers={"x-session-id": quote(request.routing_key)} if request.routing_key else None,
+            headers=routing_headers(request),
             refusals=self._refusals,
             read_chunk=read_chunk,
         )

@@ -28,6 +28,7 @@ class Question:
     sampling: Sampling | None = None
     budget: Budget | None = None
     history: Sequence[Mapping[str, str]] = field(default=())
+    routing_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,7 @@ async def watch(
             sampling=question.sampling,
             budget=question.budget,
             history=question.history,
+            routing_key=question.routing_key,
         )
         for question, _ in runs
     ]

@@ -30,6 +30,8 @@ class Plan:
     """Whether threads that have ended are computed ahead of their join, while a later one runs."""
     strategy: StrategyName = "native"
     index: int | None = None
+    routing_key: str | None = None
+    """What a router keeps the requests together by; the run's id where not given."""
 
     @property
     def reasoning_begun(self) -> bool:

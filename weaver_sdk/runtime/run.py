@@ -282,7 +282,7 @@ class Run:
             sampling=plan.sampling,
             grammar=grammar,
             task=line.task(plan.dialect),
-            routing_key=plan.run_id,
+            routing_key=plan.routing_key or plan.run_id,
             shared=shared,
             where=line.where(plan.run_id),
         )
@@ -318,7 +318,7 @@ class Run:
                 max_tokens=1,
                 prefill_only=True,
                 sampling=plan.sampling,
-                routing_key=plan.run_id,
+                routing_key=plan.routing_key or plan.run_id,
                 where=f"run {plan.run_id}, ahead of a join",
             )
             self._recorder.warming()

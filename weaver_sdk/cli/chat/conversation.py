@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,8 @@ class Conversation:
 
     turns: list[Turn] = field(default_factory=list)
     open_question: str | None = None
+    routing_key: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    """One for all turns: each begins with those before it, which a replica may still hold."""
 
     def ask(self, question: str) -> None:
         """Note a question before it is worked on."""

@@ -50,6 +50,7 @@ async def take_turn(
                 sampling=settings.sampling,
                 budget=settings.budget,
                 history=history,
+                routing_key=conversation.routing_key,
             ),
             Board(dialects=dialects, mode=mode),
         )
