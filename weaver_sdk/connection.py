@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.prompts import TEMPLATES, Messages, render, template_for_model
-from weaver_sdk.options import Mode
+from weaver_sdk.options import Mode, PrefixForm
 from weaver_sdk.settings import resolve_model, resolve_server
 from weaver_sdk.strategy import Approach, Grammars, RenderPrompt, StrategyChoice, check_choice, choose
 
@@ -71,11 +72,11 @@ class TellsTemplate(Protocol):
 
 
 @runtime_checkable
-class CountsTokens(Protocol):
-    """A backend whose server tells how many tokens it makes of a text."""
+class TellsTokens(Protocol):
+    """A backend whose server tells which tokens it makes of a text."""
 
-    async def count_tokens(self, text: str) -> int | None:
-        """Return the number, or `None` where this server does not tell."""
+    async def tokens(self, text: str) -> tuple[int, ...] | None:
+        """Return them, or `None` where this server does not tell."""
         ...
 
 
@@ -90,7 +91,9 @@ class Connection:
     places: asyncio.Semaphore
     opened: AsyncExitStack
     """What was opened for it."""
-    warm_joins: bool = False
+    tag_tokens: Mapping[str, tuple[int, ...]]
+    """The tags that end a completion, as the server makes tokens of them; empty where it does not tell."""
+    warm_joins: bool
     """Whether joins are computed ahead."""
 
     def prompt(self, problem: str, history: Messages, mode: Mode) -> Prompt:
@@ -126,6 +129,7 @@ class ConnectionPlan:
     dialect: str | Dialect | None = None
     template: TemplateChoice = "auto"
     strategy: StrategyChoice = "auto"
+    prefix: PrefixForm = "text"
     warm_joins: bool | None = None
     max_concurrency: int = 64
     retries: int = 2
@@ -155,6 +159,8 @@ class ConnectionPlan:
                 raise ConfigurationError(f"give {whole}, or api and capabilities: a {whole} brings its own")
         if self.api == "chat" and self.template != "auto":
             raise ConfigurationError('give api="chat" or template: over chat the server applies its own')
+        if self.prefix not in get_args(PrefixForm):
+            raise ConfigurationError(f'prefix={self.prefix!r}: use "text" or "tokens"')
         check_choice(self.strategy, self.dialect, self.template)
         if self.max_concurrency < 1:
             raise ConfigurationError(f"max_concurrency={self.max_concurrency}: use 1 or more")
@@ -204,6 +210,7 @@ class ConnectionPlan:
                 render=how,
                 places=asyncio.Semaphore(self.max_concurrency),
                 opened=opened,
+                tag_tokens=await self._tag_tokens(backend, approach),
                 warm_joins=self._warms_joins(approach, backend),
             )
         except BaseException:
@@ -215,6 +222,20 @@ class ConnectionPlan:
         wanted = self.engine is not None if self.warm_joins is None else self.warm_joins
         return wanted and approach.continues(backend.capabilities)
 
+    async def _tag_tokens(self, backend: Backend, approach: Approach) -> Mapping[str, tuple[int, ...]]:
+        """Ask for the tokens of the tags that end a completion, where the server sends those of its text."""
+        able = backend.capabilities
+        if self.prefix == "tokens" and not (able.token_prompts and approach.continues(able)):
+            raise ConfigurationError(
+                f'prefix="tokens": {backend!r} with strategy {approach.name} takes no tokens for a prefix: '
+                'use prefix="text"'
+            )
+        if not able.token_ids or not isinstance(backend, TellsTokens):
+            return {}
+        tags = (approach.dialect.outlines[1], approach.dialect.thread[1])
+        told = zip(tags, await asyncio.gather(*map(backend.tokens, tags)), strict=True)
+        return {tag: tokens for tag, tokens in told if tokens}
+
     def _dialect(self) -> Dialect | None:
         return DIALECTS[self.dialect] if isinstance(self.dialect, str) else self.dialect
 
@@ -223,11 +244,11 @@ class ConnectionPlan:
         if (
             self.dialect is not None
             or not isinstance(self.strategy, str)
-            or not isinstance(backend, CountsTokens)
+            or not isinstance(backend, TellsTokens)
         ):
             return None
         for dialect in DIALECTS.values():
-            if await backend.count_tokens(dialect.outlines[1]) == 1:
+            if len(await backend.tokens(dialect.outlines[1]) or ()) == 1:
                 return dialect
         return None
 

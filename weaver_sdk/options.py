@@ -14,6 +14,10 @@ Mode = Literal["parallel", "sequential"]
 StrategyName = Literal["native", "prompted", "planned"]
 """Why a model forks: it was trained to, it is shown how, or it is asked for a plan and then for each part."""
 
+PrefixForm = Literal["text", "tokens"]
+"""What a request begins with: the text so far, which the server cuts into tokens again, or the very tokens
+that were written."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:

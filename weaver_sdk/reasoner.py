@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from weaver_sdk.backends.base import Capabilities
     from weaver_sdk.connection import ApiChoice, Engine, TemplateChoice
     from weaver_sdk.markup import Dialect
+    from weaver_sdk.options import PrefixForm
     from weaver_sdk.strategy import StrategyChoice
 
 
@@ -60,6 +61,8 @@ class ParallelReasoner:
             markup by examples, and held to it by a grammar where the server takes one), "planned" (it is
             asked for a plan, for each part, and for the join), a strategy of your own, or "auto", by the rule
             of `strategy.choose`. `Result.strategy` and the log tell which was taken.
+        prefix: what requests begin with: "text", or "tokens": the very tokens that the model wrote, where the
+            server takes and gives them (vLLM, the embedded engine). See `Telemetry.drift_tokens`.
         warm_joins: whether threads that have ended are computed ahead of their join while a later one still
             runs. It spends input tokens to save time: on where not given if the engine was started here.
         sampling: how the model picks tokens.
@@ -87,6 +90,7 @@ class ParallelReasoner:
         dialect: str | Dialect | None = None,
         template: TemplateChoice = "auto",
         strategy: StrategyChoice = "auto",
+        prefix: PrefixForm = "text",
         warm_joins: bool | None = None,
         sampling: Sampling | None = None,
         budget: Budget | None = None,
@@ -107,6 +111,7 @@ class ParallelReasoner:
             dialect=dialect,
             template=template,
             strategy=strategy,
+            prefix=prefix,
             warm_joins=warm_joins,
             max_concurrency=max_concurrency,
             retries=retries,
@@ -353,6 +358,8 @@ class ParallelReasoner:
             budget=budget or self._budget,
             grammar_for=connection.grammars(mode),
             stop=connection.approach.stop,
+            prefix=self._plan.prefix,
+            tag_tokens=connection.tag_tokens,
             warm_joins=connection.warm_joins,
             strategy=connection.approach.name,
             index=index,

@@ -185,6 +185,9 @@ class Telemetry:
     """Requests that did nothing but compute joined threads ahead, while a later thread still ran."""
     warm_prefill_tokens: int | None = None
     """Input tokens that those computed. `None` where there were none, or the server does not say."""
+    drift_tokens: int | None = None
+    """Tokens that the model wrote and that were other ones when their text came back, in the last request of
+    the main line: 0 where prefixes are sent as tokens. `None` where the server does not tell its input."""
     requests: int
     retries: int
     tokens_from: TokensFrom

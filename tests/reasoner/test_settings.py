@@ -95,3 +95,14 @@ def test_what_cannot_be_used_is_refused_at_once_in_one_line(given: dict[str, obj
 
 def test_a_dialect_may_be_data() -> None:
     ParallelReasoner("m", base_url=URL, dialect=THREADWEAVER)
+
+
+def test_a_prefix_form_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ConfigurationError, match='use "text" or "tokens"'):
+        ParallelReasoner("m", base_url="http://given/v1", prefix="ids")  # type: ignore[arg-type]
+
+
+async def test_a_server_that_takes_no_tokens_is_not_sent_any() -> None:
+    reasoner = ParallelReasoner(backend=ScriptedBackend({}), prefix="tokens")
+    with pytest.raises(ConfigurationError, match='use prefix="text"'):
+        await reasoner.solve("Q")

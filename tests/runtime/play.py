@@ -47,7 +47,7 @@ def new_run(
     problem: str = "Q",
     emit: Callable[[Event], None] | None = None,
     places: int = 64,
-    warm_joins: bool = False,
+    **more: Any,
 ) -> Run:
     plan = Plan(
         run_id="r1",
@@ -57,7 +57,7 @@ def new_run(
         mode=mode,
         sampling=Sampling(),
         budget=budget or Budget(),
-        warm_joins=warm_joins,
+        **more,
     )
     return Run(plan, backend, asyncio.Semaphore(places), emit)
 

@@ -31,6 +31,15 @@ class SharedPrefix:
     """What all siblings begin with (prompt and trajectory)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a trajectory."""
+
+    text: str
+    ids: tuple[int, ...] | None = None
+    """The tokens that the model wrote it as; `None` for text of the client, and where they are not known."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
     """One completion: write on from `prompt.text + prefix`."""
@@ -38,6 +47,8 @@ class CompletionRequest:
     prompt: Prompt
     prefix: str = ""
     """The trajectory so far, which the model continues."""
+    spans: tuple[Span, ...] | None = None
+    """The same in stretches, where it is to be sent as the tokens that were written; `None`: as text."""
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
@@ -96,6 +107,8 @@ class Chunk:
 
     text: str = ""
     token_ids: tuple[int, ...] = ()
+    prompt_ids: tuple[int, ...] = ()
+    """The tokens of the whole input, in one chunk, where the server tells them."""
     finish_reason: str | None = None
     """As the server said: "stop", "length", …; set in one chunk only. [DONE] alone counts as "stop"."""
     matched_stop: str | None = None
@@ -105,6 +118,8 @@ class Chunk:
     """Set in a chunk without text: the attempt before failed."""
     reasoning: str = ""
     """Text of a separate reasoning field, where a chat server sends one."""
+    queued: bool = False
+    """Set in a chunk without text: the request stood in line until now, and is sent at this moment."""
 
 
 ServerKind = Literal[
@@ -150,6 +165,8 @@ class Capabilities:
     """It takes a JSON schema by `/v1/completions`; over chat it is sent one until it refuses."""
     token_ids: bool = False
     """It sends token ids when asked."""
+    token_prompts: bool = False
+    """It takes token ids for a prompt, and makes tokens of a text when asked."""
     context_tokens: int | None = None
     """The longest context, prompt and completion, in tokens; `None` where the server does not say."""
     extra_fields: Mapping[str, object] = field(default_factory=dict)

@@ -20,6 +20,7 @@ KNOWN: dict[ServerKind, Capabilities] = {
         grammar=True,
         json_schema=True,
         token_ids=True,
+        token_prompts=True,
         extra_fields={
             "skip_special_tokens": False,  # the tags of a trained model are special tokens: show them
             "spaces_between_special_tokens": False,

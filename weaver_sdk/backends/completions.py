@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import ClassVar
 
 from weaver_sdk.backends.base import Api, Chunk, CompletionRequest
 from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.payload import read_chunk, request_body
 from weaver_sdk.backends.server import ServerBackend
+from weaver_sdk.backends.tokens import TokenCache
 
 
 class CompletionsBackend(ServerBackend):
@@ -33,6 +35,7 @@ class CompletionsBackend(ServerBackend):
     """
 
     api: ClassVar[Api] = "completions"
+    _token_cache: TokenCache | None = None
 
     async def chat_template(self) -> ToldTemplate | None:
         """Ask the server how it wraps turns; call the answer with messages, as often as there are prompts.
@@ -46,5 +49,19 @@ class CompletionsBackend(ServerBackend):
         return await ask_chat_template(self._link, self.model, self.capabilities.server)
 
     def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        body = request_body(request, self.model, self.capabilities)
+        if request.spans is not None:
+            return self._attempt_with_tokens(request)
+        return self._send(request)
+
+    async def _attempt_with_tokens(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        if self._token_cache is None:
+            self._token_cache = TokenCache(self.tokens)
+        async with aclosing(self._send(request, await self._token_cache.of(request))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    def _send(
+        self, request: CompletionRequest, tokens: list[int] | None = None
+    ) -> AsyncGenerator[Chunk, None]:
+        body = request_body(request, self.model, self.capabilities, tokens)
         return self._post("/completions", body, request, read_chunk)

@@ -20,7 +20,7 @@ from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.direct import DirectLink
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
 from weaver_sdk.backends.slots import Slot, SlotPool, common_prefix
-from weaver_sdk.backends.token_count import ask_token_count
+from weaver_sdk.backends.tokens import TokenCache, ask_tokens
 from weaver_sdk.errors import BackendError, ConfigurationError, ProtocolError
 
 WORTH_SHARING = 128
@@ -66,6 +66,7 @@ class LlamaBackend:
         self._link = DirectLink(url, max_idle=2 * slots, connect=self._timeouts.connect)
         self._pool = SlotPool(slots)
         self._forks = _Forks(limit=4 * slots) if share_prefixes else None
+        self._token_cache = TokenCache(self.tokens)
 
     def __repr__(self) -> str:
         return f"LlamaBackend({self._link.base_url!r}, model={self._model!r})"
@@ -79,7 +80,12 @@ class LlamaBackend:
     def capabilities(self) -> Capabilities:
         """What llama.cpp can do on its own endpoint."""
         return Capabilities(
-            server="llama.cpp", reports_matched_stop=True, grammar=True, json_schema=True, token_ids=True
+            server="llama.cpp",
+            reports_matched_stop=True,
+            grammar=True,
+            json_schema=True,
+            token_ids=True,
+            token_prompts=True,
         )
 
     async def chat_template(self) -> ToldTemplate | None:
@@ -98,13 +104,13 @@ class LlamaBackend:
         """
         return stream_with_retries(self._attempt, request, self._policy)
 
-    async def count_tokens(self, text: str) -> int | None:
-        """Ask the server how many tokens it makes of a text.
+    async def tokens(self, text: str) -> tuple[int, ...] | None:
+        """Ask the server which tokens it makes of a text.
 
         Raises:
             ConnectionFailed: nobody answers at the address.
         """
-        return await ask_token_count(self._link, self._model, "llama.cpp", text)
+        return await ask_tokens(self._link, self._model, "llama.cpp", text)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -114,6 +120,7 @@ class LlamaBackend:
         if request.prefill_only and not self._pool.has_room:
             yield Chunk(finish_reason="length")
             return
+        prompt = request.text if request.spans is None else await self._token_cache.of(request)
         async with self._pool.slot_for(request.text) as slot:
             if request.shared is not None:
                 await self._share(slot, request.shared)
@@ -121,7 +128,7 @@ class LlamaBackend:
             slot.holds = request.text[: common_prefix(slot.holds, request.text)]
             held = [request.text]
             body = {
-                "prompt": request.text,
+                "prompt": prompt,
                 "n_predict": _limit(request),
                 "stop": list(request.stop),
                 **({} if request.grammar is None else {"grammar": request.grammar}),

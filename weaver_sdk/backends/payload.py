@@ -18,11 +18,17 @@ _CHARACTERS_OF_A_TOKEN = 3
 """Fewer than most tokens have."""
 
 
-def request_body(request: CompletionRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
-    """Return the fields of a streamed request; extras only where the server is known to take them."""
+def request_body(
+    request: CompletionRequest, model: str, capabilities: Capabilities, tokens: list[int] | None = None
+) -> dict[str, Any]:
+    """Return the fields of a streamed request; extras only where the server is known to take them.
+
+    Args:
+        tokens: those of the request's text, where it is sent as such.
+    """
     body: dict[str, Any] = {
         "model": model,
-        "prompt": request.text,
+        "prompt": request.text if tokens is None else tokens,
         "max_tokens": token_limit(request, capabilities),
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -83,14 +89,15 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
         choice = choices[0]
         text = choice.get("text") or ""
         finish = choice.get("finish_reason") or None
-        ids = choice.get("token_ids")
+        ids, prompt_ids = choice.get("token_ids"), choice.get("prompt_token_ids")
     except (AttributeError, LookupError, TypeError) as error:
         raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
-    if finish is None and usage is None and not ids:
+    if finish is None and usage is None and not ids and not prompt_ids:
         return Chunk(text=text) if text else None
     return Chunk(
         text=text,
         token_ids=tuple(ids) if ids else (),
+        prompt_ids=tuple(prompt_ids) if prompt_ids else (),
         finish_reason=finish,
         matched_stop=matched_stop(told, choice) if finish else None,
         usage=usage,

@@ -8,9 +8,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, wait_exponential
 
-from weaver_sdk.backends.base import Chunk, CompletionRequest, Retry
+from weaver_sdk.backends.base import Chunk, CompletionRequest, Retry, Span
+from weaver_sdk.backends.ceiling import Gate, Sending
 from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError
 
 Attempt = Callable[[CompletionRequest], AsyncGenerator[Chunk, None]]
@@ -37,7 +38,7 @@ class RetryPolicy:
 
 
 async def stream_with_retries(
-    attempt: Attempt, request: CompletionRequest, policy: RetryPolicy
+    attempt: Attempt, request: CompletionRequest, policy: RetryPolicy, gate: Gate | None = None
 ) -> AsyncGenerator[Chunk, None]:
     """Stream a completion, and try again where that can help.
 
@@ -45,15 +46,25 @@ async def stream_with_retries(
     so under a grammar or a schema, which would begin anew in the middle of a text. Token counts of all
     attempts are added up in the usage, as far as they are known.
 
+    Args:
+        gate: where requests to the same server stand in line. One that the server refuses for their number,
+            while it answers others, uses up no retry.
+
     Raises:
         BackendError: the last attempt failed too, or it was no use to try again.
     """
+    gate = gate or Gate()
+    number, failures = gate.number(), 0
     progress = _Progress(request)
     state: RetryCallState | None = None
     while True:
+        sending: Sending | None = None
         try:
-            async with aclosing(attempt(progress.request)) as chunks:
+            async with gate.through(number) as sending, aclosing(attempt(progress.request)) as chunks:
+                if sending.waited:
+                    yield Chunk(queued=True)
                 async for chunk in chunks:
+                    sending.accepted = True
                     yield progress.note(chunk)
             return
         except BackendError as error:
@@ -61,7 +72,8 @@ async def stream_with_retries(
             state.set_exception((type(error), error, error.__traceback__))
             held_to_form = request.grammar is not None or request.json_schema is not None
             resumable = not progress.text or not held_to_form
-            if not error.retryable or not resumable or stop_after_attempt(policy.retries + 1)(state):
+            failures += policy.retries == 0 or sending is None or not sending.crowded
+            if not error.retryable or not resumable or failures > policy.retries:
                 raise
             delay = _delay(state, error)
             state.prepare_for_next_attempt()
@@ -132,5 +144,6 @@ class _Progress:
         prefix = asked.prefix + self.text
         # its siblings have gone on: it shares no more than any request does
         shared = None if self._parts else asked.shared
-        self.request = replace(asked, prefix=prefix, max_tokens=left, shared=shared)
+        spans = None if asked.spans is None else (*asked.spans, Span(self.text))
+        self.request = replace(asked, prefix=prefix, spans=spans, max_tokens=left, shared=shared)
         return left is None or left > 0

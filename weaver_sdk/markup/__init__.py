@@ -27,6 +27,7 @@ from weaver_sdk.markup.prompts import (
 )
 from weaver_sdk.markup.scanner import Scanner, Tag, Text, Token, has_escaped_tags, scan
 from weaver_sdk.markup.stitching import (
+    around_threads,
     close_block,
     close_think,
     end_thread,
@@ -59,6 +60,7 @@ __all__ = [
     "Text",
     "Token",
     "Trajectory",
+    "around_threads",
     "build_problem_messages",
     "check_well_formed",
     "close_block",

@@ -6,7 +6,7 @@ Texts of threads are stitched as they are given, byte for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from weaver_sdk.markup.dialect import Dialect
 from weaver_sdk.markup.outlines import Outline
@@ -38,13 +38,24 @@ def join_threads(dialect: Dialect, threads: Iterable[tuple[Outline, str]]) -> st
 
     No thread at all gives the empty text.
     """
-    joined = dialect.between_threads.join(
-        fill_seed(dialect, outline) + text + dialect.thread[1] for outline, text in threads
-    )
-    if not joined:
-        return ""
+    given = list(threads)
+    first, *others = around_threads(dialect, [outline for outline, _ in given])
+    return first + "".join(text + behind for (_, text), behind in zip(given, others, strict=True))
+
+
+def around_threads(dialect: Dialect, outlines: Sequence[Outline]) -> list[str]:
+    """Return what the client writes around threads at a join: before the first, between two, behind the last.
+
+    It is one text more than there are threads; the only one is empty where there are none.
+    """
+    if not outlines:
+        return [""]
     closing = close_block(dialect) if dialect.block_closed_by == "client" else ""
-    return dialect.before_threads + joined + dialect.after_threads + closing
+    between = [
+        dialect.thread[1] + dialect.between_threads + fill_seed(dialect, outline) for outline in outlines[1:]
+    ]
+    behind = dialect.thread[1] + dialect.after_threads + closing
+    return [thread_prefix(dialect, outlines[0]), *between, behind]
 
 
 def close_block(dialect: Dialect) -> str:

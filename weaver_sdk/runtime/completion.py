@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,7 +57,10 @@ class Reader:
         self._now = now
         self._scanner = Scanner(dialect)
         self._chunks = 0
-        self._ids = 0
+        self._ids: list[int] = []
+        self._broken = False  # a stream broke and went on: its tokens may be more than its text
+        self.prompt_ids: tuple[int, ...] = ()
+        """The tokens of the whole input, where the server tells them."""
         self._open_outlines = False
         self._closed = False
 
@@ -69,8 +72,13 @@ class Reader:
         """
         finish: Chunk | None = None
         async for chunk in stream:
+            if chunk.queued:
+                if self._piece.first_token is None:
+                    self._piece.started = self._now()
+                continue
             if chunk.retry is not None:
                 self._on_retry(chunk.retry)
+                self._broken = self._broken or chunk.retry.resumed
                 continue
             self._count(chunk)
             if chunk.finish_reason is not None:
@@ -84,6 +92,28 @@ class Reader:
                 return end
         self._closed = True
         return self._take(self._scanner.close()) or self._finished(finish)
+
+    def ids_of_text(self, end: End, tags: Mapping[str, tuple[int, ...]]) -> tuple[int, ...] | None:
+        """Return the tokens of the text that was kept, or `None` where they are not known for sure.
+
+        Servers keep a stop string back from the text, and not its tokens from the ids. Where the tag does not
+        stand at their end as the tokenizer writes it, one of its tokens may be part of the text as well.
+
+        Args:
+            end: how the completion ended.
+            tags: the tokens of each tag.
+        """
+        if self._broken or not self._ids or "".join(self._piece.written).endswith("\ufffd"):
+            return None
+        if end.by == "length":
+            return tuple(self._ids)
+        tag = tags.get(self._ended_by(end)) if end.by == "tag" else None
+        return tuple(self._ids[: -len(tag)]) if tag and tuple(self._ids[-len(tag) :]) == tag else None
+
+    def _ended_by(self, end: End) -> str:
+        if end.tag is not None:
+            return end.tag.text
+        return next((text for text, key in self._rules.stops.items() if key == end.key), "")
 
     def keep_held_text(self) -> None:
         """Put text into the piece that was held back as a possible tag, after a stream without an end."""
@@ -142,7 +172,8 @@ class Reader:
             if piece.first_token is None:
                 piece.first_token = self._now()
             self._chunks += 1
-            self._ids += len(chunk.token_ids)
+            self._ids += chunk.token_ids
+        self.prompt_ids = chunk.prompt_ids or self.prompt_ids
         if chunk.usage is not None:
             self.usage = chunk.usage
             piece.prompt_tokens = chunk.usage.prompt_tokens
@@ -150,7 +181,7 @@ class Reader:
         if chunk.usage is not None and chunk.usage.completion_tokens is not None:
             count, piece.tokens_from = chunk.usage.completion_tokens, "usage"
         elif self._ids:
-            count, piece.tokens_from = self._ids, "token_ids"
+            count, piece.tokens_from = len(self._ids), "token_ids"
         else:
             count, piece.tokens_from = self._chunks, "chunks"
         self._ledger.spend(count - piece.tokens)

@@ -7,19 +7,35 @@ can be told from its lines, so nothing that was done is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from weaver_sdk.markup import Dialect, Outline, end_thread, join_threads
+from weaver_sdk.backends.base import Span
+from weaver_sdk.markup import Dialect, Outline, around_threads, end_thread, join_threads
 from weaver_sdk.result import Fork, Outcome, Segment, Thread, TokensFrom, Trace
 from weaver_sdk.telemetry.measures import known_sum
+
+Spans = tuple[Span, ...]
+"""Text in stretches."""
+
+
+def text_of(spans: Iterable[Span]) -> str:
+    """Return what stretches of text are together."""
+    return "".join(span.text for span in spans)
 
 
 @dataclass
 class Piece:
     """One completion as far as it has come."""
 
+    lead: str = ""
+    """What the client wrote before it."""
     written: list[str] = field(default_factory=list)
+    """What the model wrote."""
+    tail: str = ""
+    """What the client put behind it: the tag that ended it, which servers keep back."""
+    ids: tuple[int, ...] | None = None
+    """The tokens of `written`; `None` where they are not known for sure."""
     reasoning: list[str] = field(default_factory=list)
     """What came in a field of its own, beside the text."""
     tokens: int = 0
@@ -36,7 +52,13 @@ class Piece:
     @property
     def text(self) -> str:
         """The text as it stands in the trajectory, a closing tag that ended it included."""
-        return "".join(self.written)
+        return "".join((self.lead, *self.written, self.tail))
+
+    def spans(self) -> Iterator[Span]:
+        """Yield the same in stretches."""
+        yield Span(self.lead)
+        yield Span("".join(self.written), self.ids)
+        yield Span(self.tail)
 
 
 @dataclass
@@ -55,6 +77,18 @@ class Block:
             return self.joined
         return join_threads(dialect, [(line.outline, line.closed_text(dialect)) for line in self.lines])
 
+    def spans(self, dialect: Dialect, leading: int | None = None) -> Iterator[Span]:
+        """Yield the same in stretches; `leading`: so many threads alone, to the closing tag of the last."""
+        lines = self.lines[:leading]
+        first, *behind = around_threads(dialect, [line.outline for line in lines])
+        if leading is not None:
+            behind[-1] = dialect.thread[1]
+        yield Span(first)
+        for line, text in zip(lines, behind, strict=True):
+            yield from line.spans(dialect)
+            closing = line.closed_text(dialect).removeprefix(line.text(dialect))
+            yield Span(closing + text)
+
 
 @dataclass
 class Line:
@@ -72,6 +106,11 @@ class Line:
     def text(self, dialect: Dialect) -> str:
         """Return the text of the line as far as it has come."""
         return "".join(part.text if isinstance(part, Piece) else part.text(dialect) for part in self.parts)
+
+    def spans(self, dialect: Dialect) -> Iterator[Span]:
+        """Yield the same in stretches, each with its tokens where they are known."""
+        for part in self.parts:
+            yield from part.spans() if isinstance(part, Piece) else part.spans(dialect)
 
     def closed_text(self, dialect: Dialect) -> str:
         """Return the text as it is joined: one that was cut ends as its closing tag wants it."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from weaver_sdk.backends.base import Prompt
 from weaver_sdk.markup import Dialect
 from weaver_sdk.markup.prompted import Phase
-from weaver_sdk.options import Budget, Mode, Sampling, StrategyName
+from weaver_sdk.options import Budget, Mode, PrefixForm, Sampling, StrategyName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,10 @@ class Plan:
     """For models that write the markup only when they are held to it."""
     stop: tuple[str, ...] = ()
     """Further strings that end a sequence: what begins the next question of a prompt by example."""
+    prefix: PrefixForm = "text"
+    """What requests begin with: the text so far, or the tokens that were written."""
+    tag_tokens: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The tags that end a completion, as the server makes tokens of them; empty where it does not tell."""
     warm_joins: bool = False
     """Whether threads that have ended are computed ahead of their join, while a later one runs."""
     strategy: StrategyName = "native"

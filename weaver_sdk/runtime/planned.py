@@ -130,7 +130,7 @@ class PlannedBackend:
         reply = _Reply()
         async with aclosing(self._ask(replace(question, max_tokens=left), reply)) as chunks:
             async for chunk in chunks:
-                yield chunk
+                yield replace(chunk, queued=False)  # the piece began with the plan
         yield Chunk(finish_reason=reply.finish, usage=_added(planning, reply.usage))
 
     async def _part(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:

@@ -22,6 +22,7 @@ class Recorder:
         self.prompt_tokens: int | None = None
         self.cached_prompt_tokens: int | None = None
         self.first_token: float | None = None
+        self.drift_tokens: int | None = None
         self.warm_requests = 0
         self.warm_prefill_tokens: int | None = None
         self._began = time.monotonic()

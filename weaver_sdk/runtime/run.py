@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
-from weaver_sdk.backends.base import Backend, CompletionRequest, SharedPrefix
+from weaver_sdk.backends.base import Backend, CompletionRequest, SharedPrefix, Span
 from weaver_sdk.errors import BackendError, IdleTimeout
 from weaver_sdk.events import (
     Event,
@@ -29,8 +29,9 @@ from weaver_sdk.markup import (
 from weaver_sdk.markup.prompted import Phase
 from weaver_sdk.result import Finish, Result
 from weaver_sdk.runtime.completion import End, Reader, decode, prefill
+from weaver_sdk.runtime.drift import drift_tokens
 from weaver_sdk.runtime.ledger import Ledger
-from weaver_sdk.runtime.lines import Block, Line, Piece
+from weaver_sdk.runtime.lines import Block, Line, Piece, Spans, text_of
 from weaver_sdk.runtime.outcomes import note_strays, note_thread, piece_outcome, thread_outcome
 from weaver_sdk.runtime.plan import Plan
 from weaver_sdk.runtime.recorder import Recorder
@@ -100,7 +101,7 @@ class Run:
         while True:
             may_fork = self._may_fork(line) and not self._answering  # in an answer, tags are text
             rules = main_rules(dialect) if may_fork else plain_rules()
-            end, reader = await self._piece(line, "", rules, lead)
+            end, reader = await self._piece(line, (), rules, lead)
             lead = ""
             if self._plan.mode == "parallel" and not self._answering:
                 note_strays(self._recorder, reader.passed, may_fork=may_fork)
@@ -112,7 +113,7 @@ class Run:
             if end.key == FORK:
                 self._write(line, end.tag.text if end.tag else dialect.outlines[1])
                 if not self._answering:
-                    await self._fork(line, "")
+                    await self._fork(line, ())
                 continue
             if self._plan.mode == "sequential" or mended:
                 return "stop"
@@ -120,18 +121,18 @@ class Run:
             if may_fork and is_open(text, dialect, "outlines") and read_outlines(text, dialect).outlines:
                 self._recorder.repaired("unclosed_outlines", "closed where the model ended the sequence")
                 self._write(line, dialect.outlines[1])
-                await self._fork(line, "")
+                await self._fork(line, ())
             elif is_open(text, dialect, "think", before=self._plan.reasoning_begun):
                 lead, mended = self._closing(text), True
             else:
                 return "stop"
 
     async def _thread(
-        self, line: Line, context: str, shared: SharedPrefix | None, warmer: JoinWarmer
+        self, line: Line, context: Spans, shared: SharedPrefix | None, warmer: JoinWarmer
     ) -> None:
         """Work out one thread. Whatever goes wrong with it is its outcome, and not an error of the run."""
         dialect = self._plan.dialect
-        before = context + thread_prefix(dialect, line.outline)
+        before = (*context, Span(thread_prefix(dialect, line.outline)))
         try:
             end = await self._thread_text(line, before, shared)
             line.outcome = thread_outcome(end, line.text(dialect))
@@ -143,7 +144,7 @@ class Run:
         self._emit_in(line, ThreadFinished, outcome=line.outcome, tokens=line.tokens(), error=line.error)
         warmer.ended(line)
 
-    async def _thread_text(self, line: Line, before: str, shared: SharedPrefix | None) -> End:
+    async def _thread_text(self, line: Line, before: Spans, shared: SharedPrefix | None) -> End:
         dialect = self._plan.dialect
         while True:
             may_fork = self._may_fork(line)
@@ -155,7 +156,7 @@ class Run:
             self._write(line, end.tag.text if end.tag else dialect.outlines[1])
             await self._fork(line, before)
 
-    async def _fork(self, parent: Line, before: str) -> None:
+    async def _fork(self, parent: Line, before: Spans) -> None:
         """Read the outlines at the end of a line, work out all threads at once, and join them."""
         plan = self._plan
         text = parent.text(plan.dialect)
@@ -185,6 +186,7 @@ class Run:
             ],
             started=self._recorder.now(),
         )
+        context = (*before, *parent.spans(plan.dialect))
         parent.parts.append(block)
         self._recorder.emit(
             ForkOpened,
@@ -193,8 +195,7 @@ class Run:
             labels=tuple(outline.label for outline in outlines),
             parent=parent.place,
         )
-        context = before + text
-        shared = self._shared(number, context, len(outlines))
+        shared = self._shared(number, text_of(context), len(outlines))
         warmer = JoinWarmer(block, plan.dialect, self._prefill_behind(context))
         async with warmer, asyncio.TaskGroup() as threads:
             for line in block.lines:
@@ -216,7 +217,7 @@ class Run:
             self._recorder.repaired(
                 "led_to_answer", "the budget was spent: reasoning closed, answer asked for"
             )
-        await self._piece(line, "", plain_rules(), lead)
+        await self._piece(line, (), plain_rules(), lead)
         return "budget"
 
     def _closing(self, text: str, *, also_think: bool = False) -> str:
@@ -235,14 +236,14 @@ class Run:
         return closing + (think.removeprefix("\n") if (text + closing).endswith("\n") else think)
 
     async def _piece(
-        self, line: Line, before: str, rules: Rules, lead: str = "", shared: SharedPrefix | None = None
+        self, line: Line, before: Spans, rules: Rules, lead: str = "", shared: SharedPrefix | None = None
     ) -> tuple[End, Reader]:
         """Decode one piece of a line, behind `lead`, text that the client itself adds."""
         plan, recorder = self._plan, self._recorder
-        context = before + line.text(plan.dialect) + lead
+        context = (*before, *line.spans(plan.dialect), Span(lead))
         phase: Phase = "thread" if line.place else "resume" if self._forks else "open"
         allowance = self._ledger.allowance(line)
-        piece = Piece(started=recorder.now())
+        piece = Piece(started=recorder.now(), lead=lead)
         reader = Reader(
             piece,
             rules,
@@ -263,7 +264,7 @@ class Run:
         first = not line.parts
         line.parts.append(piece)
         if lead:
-            self._write(line, lead)
+            self._tell(line, lead)
 
         def sent() -> None:
             piece.started = recorder.now()
@@ -276,7 +277,8 @@ class Run:
         grammar = plan.grammar_for(phase) if plan.grammar_for and fits else None
         request = CompletionRequest(
             prompt=plan.prompt,
-            prefix=context,
+            prefix=text_of(context),
+            spans=context if plan.prefix == "tokens" else None,
             stop=(*rules.stops, *plan.stop),
             max_tokens=allowance,
             sampling=plan.sampling,
@@ -296,6 +298,7 @@ class Run:
                 on_sent=sent,
             )
             piece.outcome = piece_outcome(end)
+            piece.ids = reader.ids_of_text(end, plan.tag_tokens)
         except BackendError as error:
             piece.outcome = "error"
             error.add_note(f"in {request.where}")
@@ -303,18 +306,23 @@ class Run:
         finally:
             piece.ended = recorder.now()
             recorder.used(reader.usage)
+            if line.place is None and reader.prompt_ids:
+                whole = (Span(plan.prompt.text), *context)
+                recorder.drift_tokens = drift_tokens(whole, reader.prompt_ids)
         return end, reader
 
-    def _prefill_behind(self, context: str) -> Prefill | None:
+    def _prefill_behind(self, context: Spans) -> Prefill | None:
         """Return what computes a text behind a context into the server's cache; `None` where that is off."""
         plan = self._plan
 
-        async def compute(text: str) -> bool:
+        async def compute(joined: Iterable[Span]) -> bool:
             if self._places.locked():
                 return False  # completions go before; this one takes no place, but it wants one to be free
+            spans = (*context, *joined)
             request = CompletionRequest(
                 prompt=plan.prompt,
-                prefix=context + text,
+                prefix=text_of(spans),
+                spans=spans if plan.prefix == "tokens" else None,
                 max_tokens=1,
                 prefill_only=True,
                 sampling=plan.sampling,
@@ -341,10 +349,10 @@ class Run:
         return SharedPrefix(key=f"{self._plan.run_id}/{fork}", width=width, text=text) if width > 1 else None
 
     def _write(self, line: Line, text: str) -> None:
-        """Add the client's own text to the last piece of a line."""
+        """Add the client's own text behind the last piece of a line."""
         piece = line.parts[-1]
         assert isinstance(piece, Piece)
-        piece.written.append(text)
+        piece.tail += text
         self._tell(line, text)
 
     def _heard(self, line: Line, text: str) -> None:

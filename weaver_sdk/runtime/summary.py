@@ -70,6 +70,7 @@ def _telemetry(trace: Trace, main: Line, recorder: Recorder) -> Telemetry:
         join_seconds=measures.join_seconds(trace),
         warm_requests=recorder.warm_requests,
         warm_prefill_tokens=recorder.warm_prefill_tokens,
+        drift_tokens=recorder.drift_tokens,
         requests=recorder.requests,
         retries=recorder.retries,
         tokens_from=_weakest(sources),

@@ -8,14 +8,15 @@ compute them again. What of that can be done while a later thread still runs cos
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from weaver_sdk.markup import Dialect, join_threads
+from weaver_sdk.backends.base import Span
+from weaver_sdk.markup import Dialect
 from weaver_sdk.runtime.lines import Block, Line
 
-Prefill = Callable[[str], Awaitable[bool]]
+Prefill = Callable[[Iterable[Span]], Awaitable[bool]]
 """Computes the text of a block so far, and returns whether it could; a failure is none of the run's."""
 
 WORTH_WARMING = 128
@@ -69,18 +70,12 @@ class JoinWarmer:
             leading = self._leading()
             if leading == len(self._block.lines):
                 return  # the join itself is about to be sent
-            new = self._text(leading)
-            if len(new) - len(self._text(known)) >= WORTH_WARMING and await prefill(new):
+            fresh = self._block.lines[known:leading]
+            characters = sum(len(line.text(self._dialect)) for line in fresh)
+            if characters >= WORTH_WARMING and await prefill(self._block.spans(self._dialect, leading)):
                 known = leading
 
     def _leading(self) -> int:
         """Return how many threads from the first one on have ended."""
         running = (at for at, line in enumerate(self._block.lines) if id(line) not in self._ended)
         return next(running, len(self._block.lines))
-
-    def _text(self, threads: int) -> str:
-        """Return how the join begins: its first threads, and nothing that may still change behind them."""
-        dialect = self._dialect
-        lines = self._block.lines[:threads]
-        joined = join_threads(dialect, [(line.outline, line.closed_text(dialect)) for line in lines])
-        return joined[: joined.rfind(dialect.thread[1]) + len(dialect.thread[1])] if lines else ""
