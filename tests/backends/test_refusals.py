@@ -151,7 +151,7 @@ SGLANG = (
             LimitTold("room", 32467),
         ),
         (
-            "max_tokens=100000 cannot be greater than max_model_len=2048. Please request fewer output tokens.",
+            "max_tokens=100000 cannot be greater than max_model_len=2048. Please request fewer.",
             LimitTold("most", 2048),
         ),
         (

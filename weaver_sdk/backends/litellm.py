@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
 from weaver_sdk.backends.capabilities import PROVIDERS
+from weaver_sdk.backends.ceiling import Gate
 from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
 from weaver_sdk.backends.continuation import Continuation
 from weaver_sdk.backends.link import without_key
@@ -100,6 +101,7 @@ class LiteLLMBackend:
         self._continuation = Continuation(self._capabilities.prefill)
         self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
         self._timeouts = timeouts or Timeouts()
+        self._gate = Gate(f"LiteLLM, {model},")
 
     def __repr__(self) -> str:
         return f"LiteLLMBackend({self._model!r})"
@@ -121,7 +123,7 @@ class LiteLLMBackend:
             ConfigurationError: LiteLLM is not installed, or in a release that is not to be trusted.
             BackendError: the completion could not be had, after all retries.
         """
-        return stream_with_retries(self._attempt, request, self._policy)
+        return stream_with_retries(self._attempt, request, self._policy, self._gate)
 
     async def aclose(self) -> None:
         """Do nothing: LiteLLM keeps the connections of all its users together."""

@@ -1,4 +1,7 @@
-"""Request fields that a server turns out not to take, and limits that it finds too high: found in its error."""
+"""Request fields that a server turns out not to take, and limits that are too high for it.
+
+Both are found in its errors.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ _TOO_MUCH = re.compile(
 _CONTEXT = re.compile(r"maximum context length (?:of|is) (\d+)", re.IGNORECASE)
 _INPUT = re.compile(r"(\d+) (?:tokens )?(?:from the input|of text input|in the (?:messages|prompt))")
 _MOST = re.compile(
-    r"max_\w*tokens\W{1,4}(?:\d+ )?(?:must be |cannot be )?(?:at most|less than or equal to|greater than \w+=)"
-    r"\s*[`'\"]?(\d+)|at most (\d+) (?:completion|output) tokens"
+    r"max_\w*tokens\W{1,4}(?:\d+ )?(?:must be |cannot be )?"
+    r"(?:at most|less than or equal to|greater than \w+=)\s*[`'\"]?(\d+)"
+    r"|at most (\d+) (?:completion|output) tokens"
 )
 
 

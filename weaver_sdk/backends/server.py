@@ -12,6 +12,7 @@ import httpx2
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Api, Capabilities, Chunk, CompletionRequest
 from weaver_sdk.backends.capabilities import known_host
+from weaver_sdk.backends.ceiling import Gate
 from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.probe import ServerFacts, probe
 from weaver_sdk.backends.refusals import Refusals
@@ -66,6 +67,7 @@ class ServerBackend(ABC):
             max_concurrency=max_concurrency,
             connect=self._timeouts.connect,
         )
+        self._gate = Gate(self._link.base_url)
         self._capabilities = capabilities or known_host(self._link.base_url)
         self._refusals: Refusals | None = None
 
@@ -98,6 +100,11 @@ class ServerBackend(ABC):
         """Request fields that the server is known to refuse, or has refused until now."""
         return self._refusals.refused if self._refusals else self.capabilities.refused_fields
 
+    @property
+    def ceiling(self) -> int | None:
+        """The most requests sent at once, as far as refusals have taught one; `None` without any."""
+        return self._gate.ceiling.limit
+
     async def discover(self) -> ServerFacts:
         """Ask the server what it is, and fill in from its answer what was not given: model and capabilities.
 
@@ -129,7 +136,7 @@ class ServerBackend(ABC):
         Raises:
             BackendError: the completion could not be had, after all retries.
         """
-        return stream_with_retries(self._attempt, request, self._policy)
+        return stream_with_retries(self._attempt, request, self._policy, self._gate)
 
     async def count_tokens(self, text: str) -> int | None:
         """Ask the server how many tokens it makes of a text; `None` where it does not tell.
