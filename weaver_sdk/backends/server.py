@@ -19,7 +19,7 @@ from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
 from weaver_sdk.backends.routing import routing_headers
 from weaver_sdk.backends.servers import link_to
-from weaver_sdk.backends.token_count import ask_token_count
+from weaver_sdk.backends.tokens import ask_tokens
 from weaver_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -138,13 +138,13 @@ class ServerBackend(ABC):
         """
         return stream_with_retries(self._attempt, request, self._policy, self._gate)
 
-    async def count_tokens(self, text: str) -> int | None:
-        """Ask the server how many tokens it makes of a text; `None` where it does not tell.
+    async def tokens(self, text: str) -> tuple[int, ...] | None:
+        """Ask the server which tokens it makes of a text; `None` where it does not tell.
 
         Raises:
             ConnectionFailed: nobody answers at the address.
         """
-        return await ask_token_count(self._link, self.model, self.capabilities.server, text)
+        return await ask_tokens(self._link, self.model, self.capabilities.server, text)
 
     async def aclose(self) -> None:
         """Close the connections, unless they are the user's."""
