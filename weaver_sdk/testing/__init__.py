@@ -7,6 +7,7 @@
 | have one that chats, with or without a prefill | `Chat` |
 | have one that fails, hangs, or speaks oddly | `Behaviour` |
 | have it in a process of its own | `spawned_server` |
+| time forks and joins on a real server, in a shape of my own | `ShapedBackend` |
 | describe whole trajectories of a model | `Script`, `fork_join_script` |
 """
 
@@ -17,6 +18,7 @@ from weaver_sdk.testing.connection import Received
 from weaver_sdk.testing.process import SpawnedServer, spawned_server
 from weaver_sdk.testing.script import Block, Script, Trajectory, fork_join_script, pieces
 from weaver_sdk.testing.server import ScriptedServer
+from weaver_sdk.testing.shaped import Shape, ShapedBackend
 
 __all__ = [
     "Behaviour",
@@ -27,6 +29,8 @@ __all__ = [
     "Script",
     "ScriptedBackend",
     "ScriptedServer",
+    "Shape",
+    "ShapedBackend",
     "SpawnedServer",
     "Trajectory",
     "fork_join_script",
