@@ -362,6 +362,7 @@ class ParallelReasoner:
             tag_tokens=connection.tag_tokens,
             warm_joins=connection.warm_joins,
             strategy=connection.approach.name,
+            reliable_finish=connection.backend.capabilities.reliable_finish,
             index=index,
             routing_key=routing_key,
         )

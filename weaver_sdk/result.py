@@ -219,6 +219,9 @@ class Result:
     exact: bool = True
     """Whether joined text is what the dialect's models were trained on; `False` where stitching only comes
     near to it. See `Dialect.exact`."""
+    reliable_finish: bool = True
+    """Whether a text that is told to be whole is; `False` where what lies between us and the server may have
+    made its end up. See `Capabilities.reliable_finish`."""
     index: int | None = None
     """The problem's place among those given to `solve_many`."""
 

@@ -195,3 +195,14 @@ def named_backend(model: str, answers: Any, capabilities: Capabilities = ANY) ->
 
 async def solved(backend: ScriptedBackend, mode: Any = "parallel", **options: Any) -> Result:
     return await ParallelReasoner(backend=backend, **options).solve("Q?", mode=mode)
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+@pytest.mark.parametrize("strategy", ["native", "planned"])
+async def test_a_result_says_whether_the_ends_of_its_texts_are_sure(strategy: Any, reliable: bool) -> None:
+    known = Capabilities(reliable_finish=reliable)
+    backend = ScriptedBackend(lambda _: "\\boxed{4}", capabilities=known)
+    async with ParallelReasoner(backend=backend, template="raw", strategy=strategy) as reasoner:
+        result = await reasoner.solve("What is 2+2?")
+    assert result.reliable_finish is reliable
+    assert result.to_dict()["reliable_finish"] is reliable

@@ -1,5 +1,7 @@
 """What a run cost, in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.cli.tape import a_result
@@ -42,6 +44,12 @@ def test_a_run_that_did_not_fork_says_why() -> None:
     told = {row.name: row for row in rows(a_result(forks=0))}
     assert told["forks, threads"].meaning == "the model opened no block"
     assert "self-parallelism" not in told
+
+
+def test_ends_that_may_be_made_up_are_told() -> None:
+    assert "ends of texts" not in {row.name for row in rows(a_result())}
+    told = text_report(replace(a_result(), reliable_finish=False)).splitlines()
+    assert [line.split("  ")[0] for line in told if "not sure" in line] == ["ends of texts"]
 
 
 def test_the_table_is_plain_text() -> None:

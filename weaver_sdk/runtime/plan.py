@@ -33,6 +33,8 @@ class Plan:
     warm_joins: bool = False
     """Whether threads that have ended are computed ahead of their join, while a later one runs."""
     strategy: StrategyName = "native"
+    reliable_finish: bool = True
+    """Whether the end of a text is what the server said."""
     index: int | None = None
     routing_key: str | None = None
     """What a router keeps the requests together by; the run's id where not given."""

@@ -35,6 +35,7 @@ def summarize(plan: Plan, model: str, main: Line, recorder: Recorder, finish: Fi
         index=plan.index,
         strategy=plan.strategy,
         exact=plan.dialect.exact or telemetry.forks == 0,
+        reliable_finish=plan.reliable_finish,
     )
 
 

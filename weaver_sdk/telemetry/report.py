@@ -87,6 +87,8 @@ def rows(result: Result) -> list[Row]:
         meaning = f"{seconds_text(t.join_seconds)} to the first tokens behind them{ahead}"
         table.append(Row("computed again at joins", f"{t.join_prefill_tokens:,}", meaning))
     table.append(Row("requests", f"{t.requests:,}", f"{t.retries} sent again" if t.retries else ""))
+    if not result.reliable_finish:
+        table.append(Row("ends of texts", "not sure", "a cut one may pass for whole: see reliable_finish"))
     return table
 
 
