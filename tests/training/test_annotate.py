@@ -12,7 +12,7 @@ from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.markup import THREADWEAVER
 from weaver_sdk.markup.well_formed import check_well_formed
 from weaver_sdk.testing import Reply, ScriptedBackend
-from weaver_sdk.training.annotate import Refused, Teacher, Trace, annotate, annotate_all
+from weaver_sdk.training.annotate import Refused, Teacher, Trace, annotate, annotate_all, find_steps
 
 TRACE = Trace(
     problem="Compute 2*3 + 4*5",
@@ -38,9 +38,9 @@ def teacher(**changed: str) -> Teacher:
             name = "steps"
         elif "Write each such group" in asked:
             name = "groups"
-        elif "Rewrite step 2" in asked:
+        elif "Write step 2" in asked:
             name = "edit 2"
-        elif "Rewrite step 3" in asked:
+        elif "Write step 3" in asked:
             name = "edit 3"
         else:
             name = "outline 20" if "20" in asked else "outline 6"
@@ -57,6 +57,12 @@ async def test_a_trace_becomes_a_well_formed_trajectory_with_the_same_steps() ->
         "<Outline>2: Multiply 4 by 5</Outline>\n</Outlines>\n<Thread>\n1: 2*3 = 6.\n</Thread><Thread>\n"
         "2: 4*5 = 20.\n</Thread>\n</Parallel>\nThe sum is 26.\n</think>\n\\boxed{26}"
     )
+
+
+async def test_a_step_may_take_several_lines_of_the_teachers_list() -> None:
+    steps = "1. We need two products.\n2. Multiply:\n   2*3 = 6.\n3. Likewise 4*5 = 20.\n\n4. The sum is 26."
+    found = await find_steps(teacher(steps=steps), TRACE)
+    assert found == ["We need two products.", "Multiply: 2*3 = 6.", "Likewise 4*5 = 20.", "The sum is 26."]
 
 
 @pytest.mark.parametrize(

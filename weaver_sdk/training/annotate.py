@@ -29,30 +29,41 @@ Problem: {problem}
 Solution:
 {solution}
 
-Copy the solution as a numbered list, one step of the reasoning on each line. Do not add or leave out
-anything."""
+Copy the solution word for word as a numbered list, one step of the reasoning on each line. Keep every number
+and every result. Do not add or leave out anything."""
 
 GROUPS = """Here are the steps of a solution to the problem "{problem}".
 
 {steps}
 
-Some steps that follow one another do not need each other's results: different people could do them at the
-same time. Write each such group on one line, as step numbers with commas, for example: 2, 3, 4
-Write "none" if there is no such group."""
+Steps that follow one another and do not use each other's results could be done at the same time by different
+people. Write each such group on one line, as step numbers with commas. Write "none" if every step uses the
+result of the step before it.
+
+Example: of the steps
+1. The first box holds 3 * 4 = 12 apples.
+2. The second box holds 5 * 6 = 30 apples.
+3. Together they hold 12 + 30 = 42 apples.
+the answer is
+1, 2
+because step 3 uses what steps 1 and 2 give.
+
+Answer with the lines of numbers alone."""
 
 EDIT = """Steps {numbers} of a solution are going to be done at the same time by different people.
 
 {steps}
 
-Rewrite step {number} so that it can be understood without the other steps of the group. Change as few words
-as you can. Answer with the step alone, on one line."""
+Write step {number} so that it can be understood without the other steps of the group. Change as few words as
+you can, none if it can be understood as it is, and keep all of its numbers. Answer with the step alone, on
+one line."""
 
 OUTLINE = """Step of a solution: {step}
 
 Say in at most eight words what this step works out, as an order to the person who will do it. Do not give
 away its result. Answer with the order alone."""
 
-_NUMBERED = re.compile(r"^\s*(\d+)[.):]\s+(.+)$", re.MULTILINE)
+_NUMBERED = re.compile(r"^\s*\d+[.):]\s+(.+?)(?=^\s*\d+[.):]\s|\Z)", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -153,7 +164,7 @@ async def _annotate_each(
 async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:
     """Stage 1: the steps of the trace, in its own words; every number of the trace must be among them."""
     answer = await teacher.ask(STEPS.format(problem=trace.problem, solution=trace.solution))
-    steps = [found[2].strip() for found in _NUMBERED.finditer(answer)]
+    steps = [" ".join(step.split()) for step in _NUMBERED.findall(answer)]  # a step may take several lines
     if len(steps) < 2:
         raise Refused(f"steps: {len(steps)} found in {answer[:80]!r}, so there is nothing to fork")
     lost = set(_NUMBER.findall(trace.solution)) - set(_NUMBER.findall("\n".join(steps)))
