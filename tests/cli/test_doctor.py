@@ -62,6 +62,22 @@ async def test_a_report_for_programs() -> None:
     assert told["advice"]
 
 
+@pytest.mark.parametrize(("api", "found"), [("chat", "chat"), ("completions", None), ("auto", "chat")])
+async def test_the_endpoint_that_is_named_is_the_one_that_counts(api: str, found: str | None) -> None:
+    async with ScriptedServer(counting, chat=Chat(only=True)) as server:
+        code, out, _ = await weaver(server.base_url, "--json", "--concurrency", "1", "--api", api)
+    assert (json.loads(out)["api"], code) == (found, 0 if found else 1)
+    async with ScriptedServer(counting, chat=Chat()) as server:
+        code, out, _ = await weaver(server.base_url, "--json", "--concurrency", "1", "--api", "chat")
+    assert (json.loads(out)["api"], code) == ("chat", 0)
+
+
+async def test_an_endpoint_that_there_is_not() -> None:
+    code, _, err = await weaver("http://127.0.0.1:9/v1", "--api", "fax")
+    assert code == 2
+    assert '"completions" or "chat"' in err
+
+
 async def test_exit_codes() -> None:
     async with ScriptedServer(lambda _: None, chat=Chat()) as server:
         code, out, _ = await weaver(server.base_url)

@@ -1,5 +1,6 @@
 """`weaver solve`: what goes where, and the exit codes."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typer.testing import Result
 from tests.cli.conftest import SUM
 from weaver_sdk.cli import server as server_choice
 from weaver_sdk.events import load_event
-from weaver_sdk.testing import Script, spawned_server
+from weaver_sdk.testing import Chat, Script, ScriptedServer, spawned_server
 
 Weaver = Callable[..., Result]
 
@@ -81,7 +82,10 @@ def test_no_answer_is_a_failure(weaver: Weaver, base_url: str) -> None:
         (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--dialect", "klingon"), 2, "unknown dialect"),
         (("solve", "x", "--mode", "sideways"), 2, "parallel or sequential"),
         (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--strategy", "hope"), 2, "unknown strategy"),
+        (("solve", "x", "--base-url", "http://127.0.0.1:9/v1", "--api", "fax"), 2, '"completions" or "chat"'),
         (("solve", "x", "--local", "--base-url", "http://h/v1"), 2, "leave --base-url"),
+        (("solve", "x", "--local", "--api", "chat"), 2, "--api"),
+        (("solve", "x", "--api", "chat"), 2, "--base-url"),
         (("solve", "x", "--local", "--model", "no-such-file.gguf"), 2, "there is no file"),
         (("solve", "x", "--model", "gpt-5"), 2, "--base-url"),
         (("solve", "  "), 2, "empty"),
@@ -115,6 +119,28 @@ def test_without_server_and_engine_it_says_what_to_do(
 def test_the_settings_file_names_the_server(weaver: Weaver, base_url: str, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(f'base_url = "{base_url}"\nmodel = "scripted"\n')
     assert weaver("solve", SUM.problem, "-q").stdout == "5158\n"
+
+
+@pytest.mark.parametrize(
+    ("api", "path"),
+    [("chat", "/v1/chat/completions"), ("completions", "/v1/completions"), ("auto", "/v1/completions")],
+)
+@pytest.mark.parametrize("where", ["flag", "settings"])
+async def test_the_endpoint_that_is_named_is_asked(tmp_path: Path, api: str, path: str, where: str) -> None:
+    settings = tmp_path / "config.toml"
+    async with ScriptedServer(Script((SUM,)), chat=Chat()) as server:
+        named = f'api = "{api}"' if where == "settings" else ""
+        settings.write_text(f'base_url = "{server.base_url}"\n{named}\n')
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-c", "from weaver_sdk.cli import main; main()", "solve", SUM.problem, "-q"),
+            *(("--api", api) if where == "flag" else ()),
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {"WEAVER_HOME": str(tmp_path), "WEAVER_CONFIG": str(settings)},
+        )
+        out, _ = await process.communicate()
+    assert out == b"5158\n"
+    assert {request.path for request in server.completions} == {path}
 
 
 @pytest.mark.parametrize("text", ["base_url = 3\n", "nonsense = 1\n", "not toml"])

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Api, CompletionRequest, Prefill, Prompt, Usage
@@ -50,20 +51,30 @@ class _Sample:
 
 
 async def examine(
-    base_url: str, api_key: str | None = None, model: str | None = None, *, most: int = 8, tag: str = ""
+    base_url: str,
+    api_key: str | None = None,
+    model: str | None = None,
+    *,
+    api: str = "auto",
+    most: int = 8,
+    tag: str = "",
 ) -> Examination:
     """Find out what a server does.
 
     Args:
         model: the one that it serves where not given.
+        api: the endpoint that is to be used, or "auto".
         most: up to how many requests are sent at once.
         tag: a tag of the markup that the model is to write.
 
     Raises:
-        ConfigurationError: no model was given, and the server does not serve exactly one.
+        ConfigurationError: there is no such endpoint, or no model was given and the server does not serve
+            exactly one.
         ConnectionFailed: nobody answers at the address.
         APIStatusError: the server refuses the key.
     """
+    if api not in ("auto", *get_args(Api)):
+        raise ConfigurationError(f'api={api!r}: use "auto", "completions" or "chat"')
     known = known_host(base_url)
     link = link_to(base_url, api_key)
     opened: list[ServerBackend] = []
@@ -87,22 +98,22 @@ async def examine(
         if known.server != "unknown":
             ways = () if known.prefill == "ask" else (known.prefill,)
         chatting = [to(ChatBackend, prefill=way) for way in ways if chat.works]
-        api = _choose(known.api, completions, chat)
-        used = to(ChatBackend if api == "chat" else CompletionsBackend)
+        used_api = _choose(api, known.api, completions, chat)
+        used = to(ChatBackend if used_api == "chat" else CompletionsBackend)
         special = completions.works and tag
         return Examination(
             base_url=link.base_url,
             server=known.server,
             model=model,
             context_tokens=known.context_tokens,
-            api=api,
+            api=used_api,
             completions=completions,
             chat=chat,
             prefill=known.prefill,
             prefill_found=await _prefill(chatting),
             special_tags=await _shows(link, to(CompletionsBackend), tag) if special else None,
-            repeated=await _repeat(used) if api else None,
-            crowd=await _crowd(used, most) if api else None,
+            repeated=await _repeat(used) if used_api else None,
+            crowd=await _crowd(used, most) if used_api else None,
         )
     finally:
         for backend in opened:
@@ -117,10 +128,11 @@ def _only(models: tuple[str, ...], link: Link) -> str:
     return models[0]
 
 
-def _choose(preferred: Api, completions: Endpoint, chat: Endpoint) -> Api | None:
-    if completions.works and (preferred == "completions" or not chat.works):
-        return "completions"
-    return "chat" if chat.works else None
+def _choose(wanted: str, preferred: Api, completions: Endpoint, chat: Endpoint) -> Api | None:
+    """Return the endpoint that runs will use, or `None` where it does not work."""
+    works: dict[Api, bool] = {"completions": completions.works, "chat": chat.works}
+    order = sorted(works, key=lambda api: api != preferred)
+    return next((api for api in order if works[api] and wanted in ("auto", api)), None)
 
 
 async def _examine_endpoint(backend: ServerBackend) -> Endpoint:

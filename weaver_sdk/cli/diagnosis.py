@@ -115,7 +115,10 @@ def advice(found: Examination) -> Iterator[str]:
         else:
             yield "Nothing came from a prefix cache: switch it on, or every thread computes its prefix again."
     if crowd is not None and crowd.accepted < crowd.tried:
-        yield f"Give max_concurrency={crowd.accepted}: the server refused more requests at once."
+        yield (
+            f"The server refused more than {crowd.accepted} requests at once. weaver-sdk learns that by itself; "
+            f"max_concurrency={crowd.accepted} spares it the first refusals."
+        )
     elif crowd is not None and _one_by_one(crowd):
         yield "Requests at once take as long as one after the other: a fork gains no time on this server."
 

@@ -19,6 +19,7 @@ def doctor(
     ] = None,
     model: flags.Model = None,
     api_key: flags.ApiKey = None,
+    api: flags.ApiName = None,
     concurrency: Annotated[
         int, typer.Option(min=1, max=64, help="The most requests that are tried at once.")
     ] = 8,
@@ -37,7 +38,12 @@ def doctor(
 
         server = resolve_server(url, api_key, model)
         found = await examine(
-            server.base_url, server.api_key, server.model, most=concurrency, tag=THREADWEAVER.thread[1]
+            server.base_url,
+            server.api_key,
+            server.model,
+            api=api or "auto",
+            most=concurrency,
+            tag=THREADWEAVER.thread[1],
         )
         if json:
             _print_json(found)

@@ -38,6 +38,15 @@ Strategy = Annotated[
         autocompletion=lambda: ["auto", "native", "prompted", "planned"],
     ),
 ]
+ApiName = Annotated[
+    str | None,
+    typer.Option(
+        "--api",
+        help="Which endpoint is asked: `completions`, `chat`, or `auto`: completions where they are.",
+        metavar="API",
+        autocompletion=lambda: ["auto", "completions", "chat"],
+    ),
+]
 DialectName = Annotated[str | None, typer.Option("--dialect", help="The markup that the model writes.")]
 Template = Annotated[
     str | None,

@@ -25,6 +25,7 @@ _KEYS = {
     "model": str,
     "api_key_env": str,
     "local": bool,
+    "api": str,
     "strategy": str,
     "dialect": str,
     "template": str,
@@ -43,6 +44,7 @@ class ServerChoice:
     model: str | None = None
     api_key: str | None = None
     local: bool = False
+    api: str | None = None
     strategy: str | None = None
     dialect: str | None = None
     template: str | None = None
@@ -69,8 +71,10 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
         ConfigurationError: flags contradict each other, the file cannot be read, or no server is named.
     """
     variables = os.environ if environment is None else environment
-    if given.local and (given.base_url or given.api_key):
-        raise ConfigurationError("--local starts a server of its own: leave --base-url and --api-key out")
+    if given.local and (given.base_url or given.api_key or given.api):
+        raise ConfigurationError(
+            "--local starts a server of its own: leave --base-url, --api-key and --api out"
+        )
     if given.local or given.base_url:
         return given
     for name in ("WEAVER_BASE_URL", "OPENAI_BASE_URL"):
@@ -86,6 +90,7 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
             base_url=said["base_url"],
             model=given.model or variables.get("WEAVER_MODEL") or said.get("model"),
             api_key=given.api_key or (variables.get(key) if key else None),
+            api=given.api or said.get("api"),
             dialect=given.dialect or said.get("dialect"),
             template=given.template or said.get("template"),
             strategy=given.strategy or said.get("strategy"),
@@ -93,7 +98,7 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
     if said.get("local"):
         strategy = given.strategy or said.get("strategy")
         return replace(given, local=True, model=given.model or said.get("model"), strategy=strategy)
-    if given.api_key or (given.model and not _is_file(given.model)):
+    if given.api_key or given.api or (given.model and not _is_file(given.model)):
         raise ConfigurationError(_ADVICE.split(", or install")[0])
     if find_spec("xllamacpp") is None:
         raise ConfigurationError(_ADVICE)
@@ -119,12 +124,13 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
         if choice.strategy:
             return _local_with_strategy(choice, choice.strategy, sampling, budget)
         return ParallelReasoner.local(choice.model, sampling=sampling, budget=budget, **more)
-    if choice.strategy:
-        more["strategy"] = choice.strategy
-    if choice.dialect:
-        more["dialect"] = choice.dialect
-    if choice.template:
-        more["template"] = choice.template
+    given = {
+        "api": choice.api,
+        "strategy": choice.strategy,
+        "dialect": choice.dialect,
+        "template": choice.template,
+    }
+    more |= {name: value for name, value in given.items() if value}
     return ParallelReasoner(
         choice.model,
         base_url=choice.base_url,
