@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Api, Backend, Capabilities, Prompt
+from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.link import server_address
@@ -278,6 +279,16 @@ class ConnectionPlan:
                 slots=engine.slots,
                 retries=self.retries,
                 timeouts=self._timeouts(),
+            )
+        from weaver_sdk.engines.vllm import VLLMServer
+
+        if isinstance(engine, VLLMServer):
+            return CompletionsBackend(
+                engine.model_name,
+                engine.base_url,
+                engine.api_key,
+                capabilities=replace(KNOWN["vllm"], context_tokens=engine.context_tokens),
+                **self._habits(),
             )
         return CompletionsBackend(engine.model_name, engine.base_url, **self._habits())
 

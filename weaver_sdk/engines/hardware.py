@@ -1,0 +1,117 @@
+"""What this machine has for a model: GPUs, memory, cores. Found without torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """One GPU, as `nvidia-smi` shows it."""
+
+    index: int
+    name: str
+    total_gib: float
+    free_gib: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What there is, and what of it is free."""
+
+    gpus: tuple[Gpu, ...] = ()
+    """The NVIDIA GPUs that a program started from here may use."""
+    nvidia: bool = False
+    """Whether there is an NVIDIA GPU at all, be it one that nothing more is known of."""
+    free_gib: float | None = None
+    """Memory that can be had without swapping, within the limit of a container; `None` where unknown."""
+
+
+def this_machine() -> Machine:
+    """Look at the machine. A tool that is missing or fails means that a thing is not known."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    shown = _nvidia_smi()
+    gpus = shown if visible is None else _only(visible, shown)
+    hidden = visible is not None and visible.strip() in ("", "-1", "NoDevFiles")
+    device = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
+    return Machine(
+        gpus=tuple(gpu for _, gpu in gpus),
+        nvidia=not hidden and (bool(shown) or device),
+        free_gib=_free_memory(),
+    )
+
+
+def _nvidia_smi() -> list[tuple[str, Gpu]]:
+    """Return the GPUs with the long name of each."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = "index,uuid,name,memory.total,memory.free"
+    try:
+        told = subprocess.run(
+            [tool, f"--query-gpu={query}", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [found for line in told.splitlines() if (found := _read_gpu(line)) is not None]
+
+
+def _read_gpu(line: str) -> tuple[str, Gpu] | None:
+    try:
+        index, uuid, name, total, free = (part.strip() for part in line.split(","))
+        return uuid, Gpu(
+            index=int(index), name=name, total_gib=float(total) / 1024, free_gib=float(free) / 1024
+        )
+    except ValueError:  # "[N/A]", where memory is shared with the host
+        return None
+
+
+def _only(visible: str, shown: list[tuple[str, Gpu]]) -> list[tuple[str, Gpu]]:
+    """Return the GPUs that `CUDA_VISIBLE_DEVICES` names, in its order; an unknown name ends the list."""
+    chosen = []
+    for name in (part.strip() for part in visible.split(",")):
+        match = [
+            (uuid, gpu)
+            for uuid, gpu in shown
+            if name and (name == str(gpu.index) or (not name.isdecimal() and uuid.startswith(name)))
+        ]
+        if not match:
+            break
+        chosen.append(match[0])
+    return chosen
+
+
+def _free_memory() -> float | None:
+    free = _of_the_host()
+    limit = _of_the_container()
+    return limit if free is None else free if limit is None else min(free, limit)
+
+
+def _of_the_host() -> float | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next(
+        (int(line.split()[1]) * 1024 / _GIB for line in lines if line.startswith("MemAvailable")), None
+    )
+
+
+def _of_the_container(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
+    try:
+        limit = int((folder / "memory.max").read_text())
+        used = int((folder / "memory.current").read_text())
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no container, or "max"
+        return None
+    return max(0, limit - used + int(statistics.get("inactive_file", 0))) / _GIB
