@@ -1,7 +1,7 @@
 """Servers are told apart by what they say of themselves; what they do not say is unknown, and no error."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import openai
@@ -121,7 +121,7 @@ async def test_which_model_is_for_the_user_to_say(names: tuple[str, ...]) -> Non
 
 
 def applied(body: Mapping[str, Any]) -> str:
-    marks = {"user": "<U>{}</U>", "assistant": "<A>{}</A>"}
+    marks = {"system": "<S>{}</S>", "user": "<U>{}</U>", "assistant": "<A>{}</A>"}
     return "<B>" + "".join(marks[m["role"]].format(m["content"]) for m in body["messages"]) + "<A>"
 
 
@@ -152,6 +152,46 @@ async def test_the_chat_template_is_asked_once(kind: Any) -> None:
         assert template(TALK) == applied({"messages": TALK})
         assert len(asked.log) == asked_once
         await backend.aclose()
+
+
+def in_front(body: Mapping[str, Any]) -> str:
+    """A template with a system turn; without one it puts its own."""
+    system, *turns = body["messages"]
+    if system["role"] != "system":
+        system, turns = {"content": "Be good."}, body["messages"]
+    return f"<S>{system['content']}</S>" + applied({"messages": turns})
+
+
+def in_the_last_question(body: Mapping[str, Any]) -> str:
+    system, *turns = body["messages"]
+    if system["role"] != "system":
+        return applied(body)
+    return applied(
+        {"messages": [*turns[:-1], {"role": "user", "content": f"{system['content']}, {turns[-1]}"}]}
+    )
+
+
+def overlooked(body: Mapping[str, Any]) -> str:
+    return applied({"messages": [turn for turn in body["messages"] if turn["role"] != "system"]})
+
+
+def refused(body: Mapping[str, Any]) -> str:
+    return "" if body["messages"][0]["role"] == "system" else applied(body)
+
+
+@pytest.mark.parametrize("how", [in_front, in_the_last_question, overlooked, refused])
+async def test_a_system_prompt_stands_where_the_template_puts_it(how: Callable[..., str]) -> None:
+    taught = {"role": "system", "content": "Be brief."}
+    async with server(routes={"/apply-template": lambda body: {"prompt": how(body)}}) as asked:
+        link = link_to(asked.base_url)
+        template = await ask_chat_template(link, "m", "llama.cpp")
+        await link.aclose()
+    assert template is not None
+    assert template(TALK) == how({"messages": TALK})
+    with_question = [{"role": "user", "content": f"Be brief.\n\n{TALK[0]['content']}"}, *TALK[1:]]
+    as_told = how({"messages": [taught, *TALK] if how is in_front else with_question})
+    assert template([taught, *TALK]) == as_told
+    assert "Be brief." in as_told
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from weaver_sdk.backends.link import Link
 from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
 from weaver_sdk.errors import BackendError, ConnectionFailed
 
+_SYSTEM = "SYSTEMPROMPTHERE"
 _TURNS = ("FIRSTQUESTIONHERE", "FIRSTANSWERHERE", "NEXTQUESTIONHERE")
 """Words that no template holds, and that none would change."""
 
@@ -19,13 +21,16 @@ class ToldTemplate:
     """A chat template as a server told it: call it with messages for the text that the model writes on."""
 
     before: str
-    """What stands before the first question."""
+    """What stands before the first question, where there is no system prompt."""
     behind_question: str
     """Between a question and its answer, in an earlier turn."""
     behind_answer: str
     """Between an answer and the next question."""
     behind: str
     """Behind the last question, up to where the model begins to write."""
+    system: tuple[str, str] | None = None
+    """Before a system prompt, and from there to the first question; `None` where the template has no place
+    for one there. Then it goes with the question."""
 
     def __call__(self, messages: Sequence[Mapping[str, str]]) -> str:
         """Return the prompt for turns that end with the user's."""
@@ -33,8 +38,10 @@ class ToldTemplate:
         last = len(messages) - 1
         for index, message in enumerate(messages):
             content = message["content"]
-            if message["role"] == "system":
-                system += content + "\n\n"  # a turn that was not asked for: it goes with the question
+            if message["role"] == "system" and index == 0 and self.system is not None:
+                prompt = self.system[0] + content + self.system[1]
+            elif message["role"] == "system":
+                system += content + "\n\n"
             elif message["role"] == "assistant":
                 prompt += content + self.behind_answer
             else:
@@ -55,6 +62,29 @@ async def ask_chat_template(
     """
     roles = ("user", "assistant", "user")
     messages = [{"role": role, "content": turn} for role, turn in zip(roles, _TURNS, strict=True)]
+    prompt, with_system = await asyncio.gather(
+        _applied(link, model, server, messages, seconds),
+        _applied(link, model, server, [{"role": "system", "content": _SYSTEM}, *messages], seconds),
+    )
+    if any(prompt.count(turn) != 1 for turn in _TURNS):
+        return None
+    before, _, behind_first = prompt.partition(_TURNS[0])
+    behind_question, _, rest = behind_first.partition(_TURNS[1])
+    behind_answer, _, behind = rest.partition(_TURNS[2])
+    before_system, _, rest = with_system.partition(_SYSTEM)
+    behind_system, _, as_before = rest.partition(_TURNS[0])
+    system = (before_system, behind_system) if as_before == behind_first else None
+    return ToldTemplate(before, behind_question, behind_answer, behind, system)
+
+
+async def _applied(
+    link: Link, model: str, server: ServerKind, messages: Sequence[Mapping[str, str]], seconds: float
+) -> str:
+    """Return the text that a server makes of turns; nothing where it does not tell, or takes no such turns.
+
+    Raises:
+        ConnectionFailed: nobody answers at the address.
+    """
     try:
         if server == "llama.cpp":
             told = await ask(link, root(link) + "/apply-template", {"messages": messages}, seconds=seconds)
@@ -64,15 +94,10 @@ async def ask_chat_template(
             text = {"model": model, "tokens": (tokens or {}).get("tokens")}
             told = await ask(link, root(link) + "/detokenize", text, seconds=seconds)
         else:
-            return None
+            return ""
     except ConnectionFailed:
         raise
     except BackendError:
-        return None
+        return ""
     prompt = (told or {}).get("prompt")
-    if not isinstance(prompt, str) or any(prompt.count(turn) != 1 for turn in _TURNS):
-        return None
-    before, _, rest = prompt.partition(_TURNS[0])
-    behind_question, _, rest = rest.partition(_TURNS[1])
-    behind_answer, _, behind = rest.partition(_TURNS[2])
-    return ToldTemplate(before, behind_question, behind_answer, behind)
+    return prompt if isinstance(prompt, str) else ""
