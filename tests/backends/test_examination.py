@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from weaver_sdk.backends.base import Prefill
+from weaver_sdk.backends.cache_counters import CacheCounters, read_cache_counters
 from weaver_sdk.backends.examination import COUNTED, examine
-from weaver_sdk.backends.findings import Examination
+from weaver_sdk.backends.findings import Drift, Examination
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed
 from weaver_sdk.testing import Behaviour, Chat, Received, ScriptedServer
 
@@ -105,3 +106,37 @@ async def test_what_no_examination_is_made_of() -> None:
 
 def test_the_count_is_long_enough_to_be_known_when_it_is_repeated() -> None:
     assert len(COUNTED) >= 16
+
+
+METRICS = b"""# HELP vllm:prefix_cache_hits_total Prefix cache hits, in terms of number of cached tokens.
+# TYPE vllm:prefix_cache_hits_total counter
+vllm:prefix_cache_queries_total{engine="0",model_name="m"} %d.0
+vllm:prefix_cache_queries_created{engine="0",model_name="m"} 1.7e+09
+vllm:prefix_cache_hits_total{engine="0",model_name="m"} %d.0
+vllm:external_prefix_cache_hits_total{engine="0",model_name="m"} 7.0
+"""
+
+
+async def test_what_the_cache_did_is_read_from_counters_where_answers_do_not_tell() -> None:
+    def metrics(_: object) -> bytes:
+        sent = sum(r.path == "/v1/completions" for r in server.log)
+        return METRICS % (300 * sent, 32 * sent)
+
+    server = ScriptedServer(counting, routes=kept_by("vllm") | {"/metrics": metrics})
+    found = await found_at(server, most=1)
+    assert found.repeated is not None
+    assert (found.repeated.cached_tokens, found.repeated.told_by) == (32, "counters")
+
+
+def test_counters_are_summed_over_engines_and_others_are_left_alone() -> None:
+    two = METRICS % (300, 64) + (METRICS % (100, 32)).replace(b'engine="0"', b'engine="1"')
+    assert read_cache_counters(two) == CacheCounters(asked=400, hit=96)
+    assert read_cache_counters(b"llamacpp:prompt_tokens_total 12\n") is None
+
+
+async def test_drift_is_what_the_tokenizer_makes_other_tokens_of() -> None:
+    """The scripted server numbers its tokens from 1; here its tokenizer makes 1, 2, 9 of their text."""
+    routes = kept_by("vllm") | {"/tokenize": {"tokens": [1, 2, 9]}}
+    server = ScriptedServer(lambda _: "a b c", behave=lambda _: Behaviour(token_ids=True), routes=routes)
+    found = await found_at(server, most=1)
+    assert found.drift == Drift(written=3, changed=1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.backends.test_examination import counting, kept_by
-from weaver_sdk.backends.findings import Crowd, Endpoint, Examination, Repeated
+from weaver_sdk.backends.findings import Crowd, Drift, Endpoint, Examination, Repeated
 from weaver_sdk.cli.diagnosis import advice, consequences, rows
 from weaver_sdk.testing import Behaviour, Chat, ScriptedServer
 
@@ -25,6 +25,7 @@ FOUND = Examination(
     prefill="continue_final_message",
     prefill_found="continue_final_message",
     special_tags=True,
+    drift=Drift(written=90, changed=0),
     repeated=Repeated(prompt_tokens=300, cached_tokens=288, first_seconds=0.2, second_seconds=0.1),
     crowd=Crowd(tried=8, accepted=8, alone_seconds=1.0, together_seconds=1.1),
 )
@@ -113,6 +114,15 @@ def test_nothing_is_advised_where_all_is_well() -> None:
         ({"api": "chat", "prefill": "ask", "prefill_found": None, "server": "deepseek"}, "/beta"),
         ({"completions": replace(GOOD, reasoning_apart=True)}, "reasoning parser"),
         ({"special_tags": False}, "--special"),
+        ({"drift": Drift(written=90, changed=4)}, 'prefix="tokens"'),
+        (
+            {
+                "repeated": Repeated(
+                    prompt_tokens=9, cached_tokens=8, first_seconds=1, second_seconds=1, told_by="counters"
+                )
+            },
+            "details",
+        ),
         (
             {"repeated": Repeated(prompt_tokens=9, cached_tokens=None, first_seconds=1, second_seconds=1)},
             "details",

@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.base import Api, CompletionRequest, Prefill, Prompt, Usage
+from weaver_sdk.backends.base import Api, CompletionRequest, Prefill, Prompt, Span, Usage
+from weaver_sdk.backends.cache_counters import ask_cache_counters
 from weaver_sdk.backends.capabilities import known_host
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.findings import Crowd, Endpoint, Examination, Repeated
+from weaver_sdk.backends.drift import drift_tokens
+from weaver_sdk.backends.findings import Crowd, Drift, Endpoint, Examination, Repeated
 from weaver_sdk.backends.link import Link
 from weaver_sdk.backends.probe import ask, probe, root
 from weaver_sdk.backends.server import ServerBackend
@@ -34,6 +36,7 @@ _NEXT = re.compile(r"\s+49\b")
 """What follows it. The space tells a text that goes on from a new answer."""
 _QUESTION = "Count upwards, with a space between the numbers. Write nothing else."
 _GREEDY = Sampling(temperature=0.0)
+_PROSE = "Old maps of the coast, and what they got wrong: "
 _WORDS = 40
 """How long the prompt is that is sent twice."""
 _FULL = (429, 503)
@@ -44,7 +47,7 @@ class _Sample:
     text: str = ""
     reasoning: str = ""
     matched: str | None = None
-    token_ids: bool = False
+    token_ids: tuple[int, ...] = ()
     usage: Usage | None = None
     first: float = 0.0
     seconds: float = 0.0
@@ -112,7 +115,8 @@ async def examine(
             prefill=known.prefill,
             prefill_found=await _prefill(chatting),
             special_tags=await _shows(link, to(CompletionsBackend), tag) if special else None,
-            repeated=await _repeat(used) if used_api else None,
+            drift=await _drift(to(CompletionsBackend)) if completions.token_ids else None,
+            repeated=await _repeat(used, link) if used_api else None,
             crowd=await _crowd(used, most) if used_api else None,
         )
     finally:
@@ -150,7 +154,7 @@ async def _examine_endpoint(backend: ServerBackend) -> Endpoint:
         error=None if plain.text or plain.reasoning else "it wrote nothing",
         stops=stops,
         names_stop=names,
-        token_ids=plain.token_ids,
+        token_ids=bool(plain.token_ids),
         counts_tokens=plain.usage is not None,
         reasoning_apart=bool(plain.reasoning),
         refused_fields=tuple(sorted(backend.refused_fields)),
@@ -184,17 +188,37 @@ async def _shows(link: Link, backend: ServerBackend, tag: str) -> bool | None:
         return None
 
 
-async def _repeat(backend: ServerBackend) -> Repeated | None:
+async def _drift(backend: ServerBackend) -> Drift | None:
+    """Let the model write, and cut its text into tokens again; sampled text drifts more than greedy one."""
+    request = replace(_asking(_PROSE, max_tokens=96), sampling=Sampling(temperature=1.0, seed=7))
+    try:
+        sample = await _write(backend, request)
+        again = await backend.tokens(sample.text)
+    except BackendError:
+        return None
+    if not again or not sample.token_ids:
+        return None
+    changed = drift_tokens([Span(sample.text, sample.token_ids)], again)
+    return Drift(written=len(sample.token_ids), changed=changed)
+
+
+async def _repeat(backend: ServerBackend, link: Link) -> Repeated | None:
     words = " ".join(f"{uuid.uuid4().hex[:4]}{n}" for n in range(_WORDS))
     request = _asking(f"{words}\n{_QUESTION} {COUNTED}", max_tokens=1)
     try:
-        first, second = await _write(backend, request), await _write(backend, request)
+        first = await _write(backend, request)
+        before = await ask_cache_counters(link, backend.capabilities.server)
+        second = await _write(backend, request)
+        after = await ask_cache_counters(link, backend.capabilities.server)
     except BackendError:
         return None
     usage = second.usage or Usage()
+    counted = None if before is None or after is None else (after - before).hit
+    told = usage.cached_prompt_tokens
     return Repeated(
         prompt_tokens=usage.prompt_tokens,
-        cached_tokens=usage.cached_prompt_tokens,
+        cached_tokens=counted if told is None else told,
+        told_by="answer" if told is not None else "counters",
         first_seconds=round(first.first, 3),
         second_seconds=round(second.first, 3),
     )
@@ -252,7 +276,7 @@ async def _write(backend: ServerBackend, request: CompletionRequest) -> _Sample:
                 text=sample.text + chunk.text,
                 reasoning=sample.reasoning + chunk.reasoning,
                 matched=chunk.matched_stop or sample.matched,
-                token_ids=sample.token_ids or bool(chunk.token_ids),
+                token_ids=sample.token_ids + chunk.token_ids,
                 usage=chunk.usage or sample.usage,
                 first=sample.first or now,
                 seconds=now,

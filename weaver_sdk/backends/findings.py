@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from weaver_sdk.backends.base import Api, Prefill, ServerKind
 
@@ -32,10 +33,22 @@ class Repeated:
 
     prompt_tokens: int | None
     cached_tokens: int | None
-    """Those of the second time that came from the cache; `None` where the server does not say."""
+    """Those of the second time that came from the cache, by the answer or by the server's counters, which
+    others move too; `None` where neither says."""
+    told_by: Literal["answer", "counters"] = "answer"
     first_seconds: float
     """Until the first token came, the first time."""
     second_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """A text of the model, cut into tokens again."""
+
+    written: int
+    """Tokens that the model wrote."""
+    changed: int
+    """Those of them that came out as others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,5 +82,7 @@ class Examination:
     special_tags: bool | None
     """Whether a tag that is a single token of the model shows in its text; `None` where there is no such tag,
     or no way to tell."""
+    drift: Drift | None
+    """`None` where the server does not tell tokens."""
     repeated: Repeated | None
     crowd: Crowd | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from weaver_sdk.backends.findings import Crowd, Endpoint, Examination, Repeated
+from weaver_sdk.backends.findings import Crowd, Drift, Endpoint, Examination, Repeated
 
 _WAYS = {
     "continue_final_message": "prefill (continue_final_message)",
@@ -51,6 +51,8 @@ def rows(found: Examination) -> Iterator[Row]:
         yield Row("tags that are tokens", found.special_tags, "shown" if found.special_tags else "hidden")
     if used.refused_fields:
         yield Row("refused fields", None, ", ".join(used.refused_fields))
+    if found.drift is not None:
+        yield Row("drift of text", None, _drift(found.drift))
     if found.repeated is not None:
         yield Row("prefix cache", *_cache(found.repeated))
     if found.crowd is not None:
@@ -101,8 +103,10 @@ def advice(found: Examination) -> Iterator[str]:
         )
     if found.special_tags is False:
         yield "The model's tags do not show in its text: start llama.cpp with --special."
+    if found.drift is not None and found.drift.changed and found.server == "vllm":
+        yield 'prefix="tokens" sends back the tokens that the model wrote, and not their text.'
     repeated, crowd = found.repeated, found.crowd
-    if repeated is not None and repeated.cached_tokens is None:
+    if repeated is not None and (repeated.cached_tokens is None or repeated.told_by == "counters"):
         flag = {"vllm": "--enable-prompt-tokens-details", "sglang": "--enable-cache-report"}.get(found.server)
         if flag:
             yield f"Start the server with {flag}: then it tells what came from its cache."
@@ -116,8 +120,8 @@ def advice(found: Examination) -> Iterator[str]:
             yield "Nothing came from a prefix cache: switch it on, or every thread computes its prefix again."
     if crowd is not None and crowd.accepted < crowd.tried:
         yield (
-            f"The server refused more than {crowd.accepted} requests at once. weaver-sdk learns that by itself; "
-            f"max_concurrency={crowd.accepted} spares it the first refusals."
+            f"The server refused more than {crowd.accepted} requests at once. weaver-sdk learns that by "
+            f"itself; max_concurrency={crowd.accepted} spares it the first refusals."
         )
     elif crowd is not None and _one_by_one(crowd):
         yield "Requests at once take as long as one after the other: a fork gains no time on this server."
@@ -131,11 +135,16 @@ def _endpoint(name: str, endpoint: Endpoint) -> Row:
     return Row(name, endpoint.works, "works" if endpoint.works else f"no: {endpoint.error}"[:_SHOWN])
 
 
+def _drift(drift: Drift) -> str:
+    return f"{drift.changed} of {drift.written} tokens are others when their text comes back"
+
+
 def _cache(repeated: Repeated) -> tuple[bool | None, str]:
     took = f"first token after {repeated.first_seconds:.3f} s, then {repeated.second_seconds:.3f} s"
     if repeated.cached_tokens is None:
         return None, f"not told; {took}"
-    tokens = f"{repeated.cached_tokens} of {repeated.prompt_tokens} tokens the second time"
+    by = ", by the server's counters" if repeated.told_by == "counters" else ""
+    tokens = f"{repeated.cached_tokens} of {repeated.prompt_tokens} tokens the second time{by}"
     return repeated.cached_tokens > 0, f"{tokens}; {took}"
 
 

@@ -41,7 +41,7 @@ class ScriptedServer:
         behave: how to answer badly.
         chat: how it chats; not at all where not given.
         refuses: request fields that are answered with 400, as hosts do that do not know them.
-        routes: JSON answers by path, or functions from the request's JSON to one.
+        routes: answers by path, as JSON or bytes, or functions from the request's JSON to one.
         api_key: if given, other keys get 401.
     """
 
@@ -169,7 +169,8 @@ class ScriptedServer:
             self._complete(received, connection)
         elif path in self._routes:
             told = self._routes[path]
-            connection.respond(200, json.dumps(told(received.body) if callable(told) else told).encode())
+            told = told(received.body) if callable(told) else told
+            connection.respond(200, told if isinstance(told, bytes) else json.dumps(told).encode())
         else:
             connection.respond(404, _error(f"nothing at {path}", "not_found"))
 

@@ -105,6 +105,9 @@ class ShapedBackend:
         stream = self._backend.stream(asked)
         try:
             async for chunk in stream:
+                if "<" in chunk.text:  # it may become a tag
+                    harmless = chunk.text.replace("<", "(")
+                    chunk = replace(chunk, text=harmless, token_ids=await self.tokens(harmless) or ())
                 text, ids = text + chunk.text, ids + chunk.token_ids
                 last = replace(last, usage=chunk.usage or last.usage)
                 yield replace(chunk, finish_reason=None, matched_stop=None)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weaver_sdk.backends.base import Span
-from weaver_sdk.runtime.drift import drift_tokens
+from weaver_sdk.backends.drift import drift_tokens
 
 VOCABULARY = ["abc", "ab", "bc", "a", "b", "c", " ", "<", ">"]
 _LONGEST = re.compile("|".join(map(re.escape, VOCABULARY)))
