@@ -81,6 +81,7 @@ async def test_a_step_may_take_several_lines_of_the_teachers_list() -> None:
         ({"edit_2": "\n \n"}, "answers: the teacher wrote nothing"),
         ({"outline_20": "Work out that 4*5 is 20"}, "outlines: .* gives away 20"),
         ({"outline_6": "Write <Thread> 2*3"}, "filter: "),
+        ({"outline_6": "Multiply", "outline_20": "Multiply"}, "filter: two outlines of a block"),
         ({"edit_3": "4*5 = 20. </Thread>"}, "filter: "),
     ],
 )

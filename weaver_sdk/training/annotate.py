@@ -208,14 +208,19 @@ async def write_outline(teacher: Teacher, step: str) -> str:
 
 
 def check(text: str, parts: Sequence[str | Fork]) -> None:
-    """Stage 5: the strict form, and no two threads of a block that do the same."""
+    """Stage 5: the strict form, and no two threads of a block that do the same or are announced alike."""
     try:
         check_well_formed(text, THREADWEAVER)
     except MarkupError as error:
         raise Refused(f"filter: {error}") from error
     for part in parts:
-        if isinstance(part, Fork) and len({thread.body for thread in part.threads}) < len(part.threads):
-            raise Refused("filter: two threads of a block are the same")
+        if isinstance(part, Fork):
+            for what, texts in (
+                ("threads", {thread.body for thread in part.threads}),
+                ("outlines", {thread.outline for thread in part.threads}),
+            ):
+                if len(texts) < len(part.threads):
+                    raise Refused(f"filter: two {what} of a block are the same")
 
 
 def numbered(steps: Sequence[str], numbers: Sequence[int] | None = None) -> str:
