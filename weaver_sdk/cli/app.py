@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from weaver_sdk.cli import chat, doctor, solve, trace
+from weaver_sdk.cli import chat, doctor, serve, solve, trace
 
 app = typer.Typer(
     name="weaver",
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("solve")(solve.solve)
 app.command("chat")(chat.chat)
 app.command("doctor")(doctor.doctor)
+app.add_typer(serve.app, name="serve")
 app.add_typer(trace.app, name="trace")
 
 

@@ -31,6 +31,10 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "quantised model, or more GPUs (tensor_parallel)",
     ),
     (
+        r"Available memory on node \d+ \((\S+)/\S+ GiB\).*?requested memory for kv \((\S+) GiB\)",
+        "the memory is too small: the cache is to have {2} GiB, and {1} GiB are free. Give less kv_cache_gib",
+    ),
+    (
         r"max_model_len \((\d+)\) is greater than the derived max_model_len \(\D*(\d+)",
         "context_tokens={1} is more than the {2} that the model was made for",
     ),
