@@ -83,7 +83,7 @@ async def engine(given: argparse.Namespace) -> AsyncIterator[Backend]:
         else:
             from weaver_sdk.engines.vllm import VLLMServer
 
-            server = VLLMServer(given.model, executable=given.executable, flags=given.flag)
+            server = VLLMServer(given.model, executable=given.executable, flags=given.flag, kv_cache_gib=1)
             plan = ConnectionPlan(engine=server, strategy="native")
         connection = await plan.open()
         stack.push_async_callback(connection.aclose)

@@ -62,6 +62,8 @@ class Engine(Protocol):
         """The name under which it serves its model."""
         ...
 
+    # An engine that gains by it may have an attribute `warms_joins = True`: see `ParallelReasoner`.
+
 
 @runtime_checkable
 class TellsTemplate(Protocol):
@@ -219,9 +221,12 @@ class ConnectionPlan:
             raise
 
     def _warms_joins(self, approach: Approach, backend: Backend) -> bool:
-        """Tell whether joins are computed ahead: on a server of our own, where input tokens cost nothing."""
-        wanted = self.engine is not None if self.warm_joins is None else self.warm_joins
-        return wanted and approach.continues(backend.capabilities)
+        """Tell whether joins are computed ahead: as the user says, else where the engine gains by it.
+
+        Where input tokens are paid for, or others wait for the server, that is the user's to decide.
+        """
+        wanted = getattr(self.engine, "warms_joins", False) if self.warm_joins is None else self.warm_joins
+        return bool(wanted) and approach.continues(backend.capabilities)
 
     async def _tag_tokens(self, backend: Backend, approach: Approach) -> Mapping[str, tuple[int, ...]]:
         """Ask for the tokens of the tags that end a completion, where the server sends those of its text."""

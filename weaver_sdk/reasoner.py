@@ -64,7 +64,7 @@ class ParallelReasoner:
         prefix: what requests begin with: "text", or "tokens": the very tokens that the model wrote, where the
             server takes and gives them (vLLM, the embedded engine). See `Telemetry.drift_tokens`.
         warm_joins: whether threads that have ended are computed ahead of their join while a later one still
-            runs. It spends input tokens to save time: on where not given if the engine was started here.
+            runs. It spends input tokens to save time; where not given, it is on with a `VLLMServer` alone.
         sampling: how the model picks tokens.
         budget: how much one run may spend.
         max_concurrency: completions that run at once, over all runs.

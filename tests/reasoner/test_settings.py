@@ -106,3 +106,39 @@ async def test_a_server_that_takes_no_tokens_is_not_sent_any() -> None:
     reasoner = ParallelReasoner(backend=ScriptedBackend({}), prefix="tokens")
     with pytest.raises(ConfigurationError, match='use prefix="text"'):
         await reasoner.solve("Q")
+
+
+class AnEngine:
+    """Serves what a scripted server does."""
+
+    model_name = "scripted"
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self.base_url = server.base_url
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+class AnEngineThatGains(AnEngine):
+    warms_joins = True
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "warm"),
+    [
+        (AnEngine, None, False),
+        (AnEngineThatGains, None, True),
+        (AnEngineThatGains, False, False),
+        (AnEngine, True, True),
+    ],
+)
+async def test_joins_are_computed_ahead_where_the_engine_gains_by_it_or_the_user_says_so(
+    kind: type[AnEngine], said: bool | None, warm: bool
+) -> None:
+    async with (
+        ScriptedServer(fork_join_script(), pace=0.001) as server,
+        ParallelReasoner(engine=kind(server), warm_joins=said) as reasoner,
+    ):
+        assert (await reasoner._connection()).warm_joins is warm

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, cast
+from typing import IO, ClassVar, cast
 from urllib.parse import urlsplit
 
 from weaver_sdk.engines.models import PackagedModel, default_model
@@ -61,6 +61,9 @@ class LlamaServer:
         ConfigurationError: a number is out of range.
         EngineStartFailed: no model is given and none is packaged.
     """
+
+    warms_joins: ClassVar[bool] = False
+    """The cores that would compute a join ahead are those that decode the threads: it only moves the work."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NoReturn, TypeVar
+from typing import ClassVar, Literal, NoReturn, TypeVar
 
 from weaver_sdk.engines.hardware import this_machine
 from weaver_sdk.engines.vllm_build import find_build
@@ -65,6 +65,9 @@ class VLLMServer:
     Raises:
         ConfigurationError: a number is out of range, or a flag is given that has a parameter.
     """
+
+    warms_joins: ClassVar[bool] = True
+    """Decoding leaves room to compute joins ahead: see docs/caching.md for what it gains."""
 
     def __init__(
         self,

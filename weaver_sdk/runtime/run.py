@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 
 from weaver_sdk.backends.base import Backend, CompletionRequest, SharedPrefix, Span
+from weaver_sdk.backends.drift import drift_tokens
 from weaver_sdk.errors import BackendError, IdleTimeout
 from weaver_sdk.events import (
     Event,
@@ -29,7 +30,6 @@ from weaver_sdk.markup import (
 from weaver_sdk.markup.prompted import Phase
 from weaver_sdk.result import Finish, Result
 from weaver_sdk.runtime.completion import End, Reader, decode, prefill
-from weaver_sdk.backends.drift import drift_tokens
 from weaver_sdk.runtime.ledger import Ledger
 from weaver_sdk.runtime.lines import Block, Line, Piece, Spans, text_of
 from weaver_sdk.runtime.outcomes import note_strays, note_thread, piece_outcome, thread_outcome
