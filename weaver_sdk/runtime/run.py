@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 
 from weaver_sdk.backends.base import Backend, CompletionRequest, SharedPrefix, Span
@@ -29,7 +29,7 @@ from weaver_sdk.markup import (
 )
 from weaver_sdk.markup.prompted import Phase
 from weaver_sdk.result import Finish, Result
-from weaver_sdk.runtime.completion import End, Reader, decode, prefill
+from weaver_sdk.runtime.completion import End, Reader, decode
 from weaver_sdk.runtime.ledger import Ledger
 from weaver_sdk.runtime.lines import Block, Line, Piece, Spans, text_of
 from weaver_sdk.runtime.outcomes import note_strays, note_thread, piece_outcome, thread_outcome
@@ -45,7 +45,7 @@ from weaver_sdk.runtime.rules import (
     thread_rules,
 )
 from weaver_sdk.runtime.summary import summarize
-from weaver_sdk.runtime.warming import JoinWarmer, Prefill
+from weaver_sdk.runtime.warming import JoinWarmer
 
 _log = logging.getLogger("weaver_sdk")
 
@@ -196,7 +196,7 @@ class Run:
             parent=parent.place,
         )
         shared = self._shared(number, text_of(context), len(outlines))
-        warmer = JoinWarmer(block, plan.dialect, self._prefill_behind(context))
+        warmer = JoinWarmer(block, plan, context, self._backend, self._places, self._recorder)
         async with warmer, asyncio.TaskGroup() as threads:
             for line in block.lines:
                 threads.create_task(self._thread(line, context, shared, warmer))
@@ -310,34 +310,6 @@ class Run:
                 whole = (Span(plan.prompt.text), *context)
                 recorder.drift_tokens = drift_tokens(whole, reader.prompt_ids)
         return end, reader
-
-    def _prefill_behind(self, context: Spans) -> Prefill | None:
-        """Return what computes a text behind a context into the server's cache; `None` where that is off."""
-        plan = self._plan
-
-        async def compute(joined: Iterable[Span]) -> bool:
-            if self._places.locked():
-                return False  # completions go before; this one takes no place, but it wants one to be free
-            spans = (*context, *joined)
-            request = CompletionRequest(
-                prompt=plan.prompt,
-                prefix=text_of(spans),
-                spans=spans if plan.prefix == "tokens" else None,
-                max_tokens=1,
-                prefill_only=True,
-                sampling=plan.sampling,
-                routing_key=plan.routing_key or plan.run_id,
-                where=f"run {plan.run_id}, ahead of a join",
-            )
-            self._recorder.warming()
-            try:
-                self._recorder.warmed(await prefill(self._backend, request))
-            except BackendError as error:
-                _log.info("a join is not warm: %s", error)  # it computes the text itself
-                return False
-            return True
-
-        return compute if plan.warm_joins else None
 
     def _may_fork(self, line: Line) -> bool:
         budget = self._plan.budget
