@@ -171,8 +171,8 @@ class VLLMServer:
         try:
             for progress in self._steps(server):
                 self._tell(progress)
-        except BaseException:
-            self._abandon()
+        except BaseException as error:
+            self._abandon(error)
             raise
         return self
 
@@ -218,8 +218,8 @@ class VLLMServer:
             steps = self._steps(await _finish(self._spawn))
             while (progress := await _finish(next, steps, None, on_cancel=self._hurry)) is not None:
                 self._tell(progress)
-        except BaseException:
-            await _finish(self._abandon)
+        except BaseException as error:
+            await _finish(self._abandon, error)
             raise
         return self
 
@@ -299,21 +299,19 @@ class VLLMServer:
         return explain(server.start_log.lines(), status=status, model=self.model)
 
     def _start_failed(self, server: ServerProcess, failure: str) -> EngineStartFailed:
-        self._server, self._url = None, ""
         server.end(at_once=True)
         tail = "\n".join(f"  {line}" for line in server.start_log.lines()[-_LOG_LINES:])
-        server.remove(keep_log=True)
         return EngineStartFailed(
             f"vLLM did not start: {failure}.\nBy hand: {server.command.by_hand}\n"
             f"The end of its log ({server.log}):\n{tail}".replace(self.api_key, "[key]")
         )
 
-    def _abandon(self) -> None:
-        """End a server that is starting; what it has logged is of no use."""
+    def _abandon(self, error: BaseException) -> None:
+        """End a server that is starting; what it has logged is of use only where that failed."""
         server, self._server, self._url = self._server, None, ""
         if server is not None:
             server.end(at_once=True)
-            server.remove()
+            server.remove(keep_log=isinstance(error, EngineStartFailed))
 
     def _hurry(self) -> None:
         if self._server is not None:
