@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.backends.chatting import asking_in_chat, chat_server
-from tests.backends.collecting import WORDS, Got, collect, policy
+from tests.backends.collecting import WORDS, Got, collect, model, policy
 from weaver_sdk import ParallelReasoner
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend, Capabilities, CompletionRequest
@@ -21,7 +21,7 @@ from weaver_sdk.backends.litellm import LiteLLMBackend
 from weaver_sdk.errors import APIStatusError, ConnectionFailed, IdleTimeout, TruncatedStream
 from weaver_sdk.events import Event
 from weaver_sdk.options import Sampling
-from weaver_sdk.testing import Behaviour, Chat, ScriptedServer, fork_join_script
+from weaver_sdk.testing import Behaviour, Chat, Received, ScriptedServer, fork_join_script
 
 pytestmark = [pytest.mark.litellm, pytest.mark.filterwarnings("default")]  # its warnings are its own
 
@@ -196,6 +196,24 @@ async def test_runs_have_the_same_events_as_over_completions() -> None:
     async with ScriptedServer(SCRIPT, chat=Chat()) as server:
         over_completions = await solve_all(base_url=server.base_url, template="raw")
         assert await solve_all(backend=through(server)) == over_completions
+
+
+async def test_a_host_that_takes_few_requests_at_once_serves_them_all() -> None:
+    def behave(_: Received) -> Behaviour | None:
+        return Behaviour(status=429) if asked.running > 2 else None
+
+    asked = ScriptedServer(model, behave=behave, chat=Chat(only=True), pace=0.005)
+    async with asked:
+        backend = through(asked, retries=policy(2))
+        got = await asyncio.gather(*(collect(backend, asking_in_chat()) for _ in range(8)))
+    assert [one.text for one in got] == [" " + WORDS] * 8
+
+
+async def test_the_result_says_that_its_ends_are_not_sure() -> None:
+    async with ScriptedServer(SCRIPT, chat=Chat()) as server:
+        reasoner = ParallelReasoner(backend=through(server), dialect="threadweaver")
+        result = await reasoner.solve(SCRIPT.trajectories[0].problem)
+    assert not result.reliable_finish
 
 
 def test_what_it_says_of_itself() -> None:
