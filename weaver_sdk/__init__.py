@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from weaver_sdk.backends.completions import CompletionsBackend
     from weaver_sdk.backends.litellm import LiteLLMBackend
     from weaver_sdk.engines.llama import LlamaServer
+    from weaver_sdk.engines.vllm import VLLMServer
     from weaver_sdk.errors import (
         APIStatusError,
         BackendError,
@@ -70,6 +71,7 @@ _ROOMS = {
     "weaver_sdk.backends.completions": ("CompletionsBackend",),
     "weaver_sdk.backends.litellm": ("LiteLLMBackend",),
     "weaver_sdk.engines.llama": ("LlamaServer",),
+    "weaver_sdk.engines.vllm": ("VLLMServer",),
     "weaver_sdk.errors": (
         "APIStatusError",
         "BackendError",
@@ -138,6 +140,7 @@ __all__ = [
     "Trace",
     "TruncatedStream",
     "Usage",
+    "VLLMServer",
     "WeaverError",
     "WorkedExample",
     "dump_event",

@@ -36,7 +36,9 @@ except SystemExit:
     assert "solve" in done.stdout
 
 
-@pytest.mark.parametrize("command", [(), ("solve",), ("chat",), ("serve",), ("serve", "vllm"), ("trace",), ("trace", "show")])
+@pytest.mark.parametrize(
+    "command", [(), ("solve",), ("chat",), ("serve",), ("serve", "vllm"), ("trace",), ("trace", "show")]
+)
 def test_every_command_has_a_page(weaver: Callable[..., Result], command: tuple[str, ...]) -> None:
     done = weaver(*command, "--help")
     assert done.exit_code == 0

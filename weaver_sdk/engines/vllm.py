@@ -216,7 +216,7 @@ class VLLMServer:
             raise EngineError("the engine runs already")
         try:
             steps = self._steps(await _finish(self._spawn))
-            while (progress := await _finish(next, steps, None, on_cancel=self._hurry)) is not None:
+            while (progress := await _finish(_step, steps, on_cancel=self._hurry)) is not None:
                 self._tell(progress)
         except BaseException as error:
             await _finish(self._abandon, error)
@@ -316,6 +316,10 @@ class VLLMServer:
     def _hurry(self) -> None:
         if self._server is not None:
             self._server.ask_to_end(at_once=True)
+
+
+def _step(steps: Iterator[Progress]) -> Progress | None:
+    return next(steps, None)  # an end that is raised cannot leave a thread
 
 
 async def _finish(
