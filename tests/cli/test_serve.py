@@ -132,3 +132,17 @@ def test_a_server_that_ends_by_itself_ends_the_command(words: list[str], tmp_pat
         os.kill(first, signal.SIGKILL)
         assert process.wait() == 1
         assert "vLLM has ended by itself, with exit status 137" in process.stderr.read()
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing_either(tmp_path: Path) -> None:
+    ids = tmp_path / "processes"
+    vllm = scripted_vllm(tmp_path, log=START, pause=60, processes=str(ids))
+    words = ("serve", "vllm", str(model_folder(tmp_path)), "--executable", str(vllm), "--port", "0")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*WEAVER, *words], stdout=pipe, stderr=pipe, text=True) as process:
+        assert within(20, lambda: ids.exists() and len(ids.read_text().splitlines()) == 3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert not any(is_alive(int(line)) for line in ids.read_text().splitlines())
