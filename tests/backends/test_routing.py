@@ -1,5 +1,7 @@
 """A routing key goes out in headers that routers read, and in a field of the body where a host reads one."""
 
+import asyncio
+
 import pytest
 
 from tests.backends.collecting import asking, collect, server
@@ -44,6 +46,24 @@ async def test_a_server_that_reads_a_field_is_told_in_it_too(
     [request] = asked.completions
     assert request.body["session_id"] == "run 7"
     assert request.headers["x-session-id"] == "run%207"
+
+
+async def test_a_router_whose_replica_is_gone_is_told_and_not_just_unknown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 Internal Server Error\r\nconnection: close\r\n\r\nRequest failed")
+        writer.close()
+        await writer.wait_closed()
+
+    router = await asyncio.start_server(gone, "127.0.0.1", 0)
+    async with router:
+        address = f"http://127.0.0.1:{router.sockets[0].getsockname()[1]}/v1"
+        backend = CompletionsBackend("m", address)
+        assert (await backend.discover()).capabilities.server == "unknown"
+        await backend.aclose()
+    assert f"what is at {address} cannot be told" in caplog.text
 
 
 def test_only_hosts_that_document_a_field_are_sent_one() -> None:

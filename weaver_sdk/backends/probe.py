@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.link import Link
 from weaver_sdk.backends.server_errors import parse_object
 from weaver_sdk.errors import APIStatusError, BackendError, ConnectionFailed
+
+_log = logging.getLogger("weaver_sdk")
 
 PROBE_SECONDS = 5.0
 """How long a server may take to say what it is."""
@@ -124,6 +127,8 @@ async def _models(link: Link, seconds: float) -> list[dict[str, Any]]:
     except APIStatusError as error:
         if error.status in _REFUSED:
             raise
+        if error.status >= 500 and error.status not in _NOT_THERE:  # a router whose first replica is gone
+            _log.warning("what is at %s cannot be told: %s", link.base_url, error)
         return []
     except ConnectionFailed:
         raise
