@@ -92,7 +92,7 @@ async def test_a_run_that_is_cancelled_is_aborted_on_the_server(
 ) -> None:
     endless = Sampling(temperature=0.0, extra={"min_tokens": 1900})  # no stop counts before
     started = asyncio.Event()
-    run = reasoner.solve(QUESTION, sampling=endless, on_event=lambda event: started.set())
+    run = reasoner.solve(QUESTION, mode="sequential", sampling=endless, on_event=lambda event: started.set())
     running = asyncio.create_task(run)
     await started.wait()
     assert await asyncio.to_thread(within, 5, lambda: running_requests(server) == 1)
@@ -148,7 +148,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing(model: Path) -> None:
     loading = asyncio.Event()
 
     def tell(progress: Progress) -> None:
-        if progress.phase not in ("importing", "reading the model"):
+        if progress.phase in ("loading weights", "warming up", "trying it"):
             loading.set()
 
     server = VLLMServer(model, on_progress=tell, **OPTIONS)  # type: ignore[arg-type]

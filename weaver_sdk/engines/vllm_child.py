@@ -39,6 +39,7 @@ class Watch:
         self.grace = float(settings["grace"])
         self.status: int | None = None
         self.asked_to_end = False
+        self._hung_up = False
         self._shared = _SharedMemory()
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         woken, wake = os.pipe()
@@ -58,8 +59,8 @@ class Watch:
     def _ask_to_end(self, number: int, frame: object) -> None:
         self.asked_to_end = True
 
-    def wait(self) -> bool:
-        """Return when it is time to end, and whether the parent still wants something of us."""
+    def wait(self) -> None:
+        """Return when it is time to end."""
         while True:
             ready, _, _ = select.select([0, self._woken], [], [], 1.0)
             with suppress(BlockingIOError):
@@ -67,14 +68,17 @@ class Watch:
             self._shared.look(_descendants())
             self.reap()
             if 0 in ready:
-                if os.read(0, 4096):
-                    self.grace = 0.0  # it is said to be urgent
-                return os.getppid() == self.parent
-            # a process forked off the parent may hold the pipe open after its death
-            if os.getppid() != self.parent:
-                return False
-            if self.status is not None or self.asked_to_end:
-                return True
+                word = os.read(0, 4096)
+                self._hung_up = not word
+                if word == b"now":
+                    self.grace = 0.0
+                return
+            if self.status is not None or self.asked_to_end or self.is_alone():
+                return
+
+    def is_alone(self) -> bool:
+        """Whether the parent is gone. A process forked off it may hold the pipe open after its death."""
+        return self._hung_up or os.getppid() != self.parent
 
     def reap(self) -> bool:
         """Bury the dead, the adopted among them; return whether anybody is left."""
@@ -192,9 +196,9 @@ def _die_with_the_watch() -> None:
 def main(settings: dict[str, Any]) -> int:
     """Run the server to its end; return its exit status, 128 and the number for a signal."""
     watch = Watch(settings)
-    wanted = watch.wait()
+    watch.wait()
     watch.end()
-    if not wanted:
+    if watch.is_alone():
         shutil.rmtree(settings["directory"], ignore_errors=True)
     status = watch.status or 0
     return status if status >= 0 else 128 - status
