@@ -280,6 +280,15 @@ def test_a_python_that_does_not_answer(tmp_path: Path) -> None:
         find_build(broken)
 
 
+def test_secrets_are_not_shown() -> None:
+    variables = {"HF_TOKEN": "hf_secret", "MY_API_KEY": "secret", "VLLM_LOGGING_LEVEL": "DEBUG"}
+    wishes = Wishes(model="m", folder=False, model_name="m", host="::1", environment=variables)
+    command = choose_command(CPU, wishes, LAPTOP, 1)
+    assert command.environment["HF_TOKEN"] == "hf_secret"
+    assert "secret" not in command.by_hand
+    assert "VLLM_LOGGING_LEVEL=DEBUG" in command.by_hand
+
+
 def test_the_command_by_hand_can_be_pasted_into_a_shell() -> None:
     wishes = Wishes(
         model="/my models/one",

@@ -22,6 +22,7 @@ from tests.engines.vllm_logs import FAILURES, START
 from tests.engines.vllm_scripts import model_folder, scripted_vllm
 from tests.engines.watching import answers, is_alive, left_in, within
 from weaver_sdk.connection import ConnectionPlan
+from weaver_sdk.engines import vllm_process
 from weaver_sdk.engines.vllm import VLLMServer
 from weaver_sdk.engines.vllm_progress import Progress
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
@@ -287,7 +288,15 @@ class TestNothingIsLeft:
         return tmp_path / "processes"
 
     @pytest.mark.parametrize("stubborn", [False, True])
-    def test_after_the_end(self, tmp_path: Path, workplace: Path, processes: Path, stubborn: bool) -> None:
+    def test_after_the_end(
+        self,
+        tmp_path: Path,
+        workplace: Path,
+        processes: Path,
+        stubborn: bool,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(vllm_process, "_GRACE", 0.5)
         before = shared_memory()
         with server_for(tmp_path, {"processes": str(processes), "stubborn": stubborn}) as server:
             pids, url = ids_in(processes), server.url
@@ -347,6 +356,7 @@ class TestNothingIsLeft:
         server_for(tmp_path, scenario)
         script = f"""
 import time
+from weaver_sdk.engines import vllm_process
 from weaver_sdk.engines.vllm import VLLMServer
 server = VLLMServer({str(tmp_path / "my-model")!r}, executable={str(tmp_path / "vllm")!r}, device="cpu")
 server.start()
@@ -371,6 +381,7 @@ time.sleep(60)
         server_for(tmp_path, {"processes": str(processes)})
         script = f"""
 import os, time
+from weaver_sdk.engines import vllm_process
 from weaver_sdk.engines.vllm import VLLMServer
 server = VLLMServer({str(tmp_path / "my-model")!r}, executable={str(tmp_path / "vllm")!r}, device="cpu")
 server.start()

@@ -47,11 +47,8 @@ def test_the_cards_are_found_without_torch(cards: Path) -> None:
     ("visible", "seen"),
     [("1", [1]), ("1,0", [1, 0]), ("GPU-bbbb", [1]), ("0,7,1", [0]), ("", []), ("-1", [])],
 )
-def test_only_those_that_may_be_used_count(
-    cards: Path, monkeypatch: pytest.MonkeyPatch, visible: str, seen: list[int]
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    machine = this_machine()
+def test_only_those_that_may_be_used_count(cards: Path, visible: str, seen: list[int]) -> None:
+    machine = this_machine({"CUDA_VISIBLE_DEVICES": visible})
     assert [gpu.index for gpu in machine.gpus] == seen
     assert machine.nvidia == bool(seen)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,13 @@ class Machine:
     """Memory that can be had without swapping, within the limit of a container; `None` where unknown."""
 
 
-def this_machine() -> Machine:
-    """Look at the machine. A tool that is missing or fails means that a thing is not known."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+def this_machine(variables: Mapping[str, str] = os.environ) -> Machine:
+    """Look at the machine. A tool that is missing or fails means that a thing is not known.
+
+    Args:
+        variables: the environment of the program that is to run; it may hide some of the GPUs.
+    """
+    visible = variables.get("CUDA_VISIBLE_DEVICES")
     shown = _nvidia_smi()
     gpus = shown if visible is None else _only(visible, shown)
     hidden = visible is not None and visible.strip() in ("", "-1", "NoDevFiles")

@@ -234,7 +234,8 @@ class VLLMServer:
         build = find_build(self._executable)
         reserved = reserve_port(self.host, self._port)
         try:
-            command = choose_command(build, self._wishes, this_machine(), reserved.getsockname()[1])
+            machine = this_machine(self._wishes.variables)
+            command = choose_command(build, self._wishes, machine, reserved.getsockname()[1])
             self._server = start_process(
                 command, host=self.host, reserved=reserved, api_key=self.api_key, log=self._log
             )

@@ -44,6 +44,11 @@ class Wishes:
     flags: Sequence[Flag] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The whole environment of the server, as far as it is not ours to choose."""
+        return {**os.environ, **self.environment}
+
     def __post_init__(self) -> None:
         if self.device not in ("auto", "gpu", "cpu"):
             raise ConfigurationError(f'VLLMServer(device={self.device!r}): use "auto", "gpu" or "cpu"')
@@ -101,7 +106,7 @@ def _for_the_cpu(wishes: Wishes, machine: Machine) -> tuple[dict[str, FlagValue]
     model = read_model(Path(wishes.model)) if wishes.folder else None
     flags: dict[str, FlagValue] = {"dtype": "bfloat16", "block-size": _CPU_BLOCK}
     variables = {}
-    chosen = wishes.kv_cache_gib or os.environ.get("VLLM_CPU_KVCACHE_SPACE")
+    chosen = wishes.kv_cache_gib or wishes.variables.get("VLLM_CPU_KVCACHE_SPACE")
     if cache := chosen or cpu_cache_gib(machine, model):
         variables["VLLM_CPU_KVCACHE_SPACE"] = str(cache)
     if wishes.threads is not None:
@@ -116,7 +121,7 @@ def _for_gpus(wishes: Wishes, machine: Machine) -> tuple[dict[str, FlagValue], d
         tensor_parallel=wishes.tensor_parallel,
         data_parallel=wishes.data_parallel,
         memory_share=wishes.gpu_memory_share,
-        choose_devices="CUDA_VISIBLE_DEVICES" not in os.environ,
+        choose_devices="CUDA_VISIBLE_DEVICES" not in wishes.variables,
     )
     flags = _parallel(sizes.tensor_parallel, sizes.data_parallel)
     if sizes.memory_share is not None:

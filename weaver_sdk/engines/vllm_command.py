@@ -33,6 +33,8 @@ _PARAMETERS = {
     "api-key": "api_key= (what is typed, everybody on the machine can read)",
 }
 """Flags that the server is reached by, and what to give in their place."""
+_SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+"""In the names of variables that are not to be shown."""
 _REFUSED = ("uds", "ssl-keyfile", "ssl-certfile", "root-path", "headless", "grpc")
 """Flags with which the server would not be found at its address."""
 
@@ -57,8 +59,12 @@ class Command:
 
     @property
     def by_hand(self) -> str:
-        """What to type in a shell for the same server, without a key."""
-        settings = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        """What to type in a shell for the same server, without a key or any other secret."""
+        settings = [
+            f"{name}={shlex.quote(value)}"
+            for name, value in self.environment.items()
+            if not _SECRET.search(name)
+        ]
         return " ".join([*settings, shlex.join(self.words)])
 
 

@@ -109,10 +109,9 @@ def start_process(
 
 
 def _variables(command: Command, host: str, api_key: str, directory: Path) -> dict[str, str]:
-    compiled = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+    compiled = Path(tempfile.gettempdir()) / f"torchinductor_{_user()}"
     defaults = {
         "TORCHINDUCTOR_CACHE_DIR": str(compiled),  # stays where it is, or all would be compiled anew
-        "VLLM_LOGGING_COLOR": "0",
         "PYTHONUNBUFFERED": "1",
     }
     if is_loopback(host):
@@ -123,6 +122,13 @@ def _variables(command: Command, host: str, api_key: str, directory: Path) -> di
         "VLLM_RPC_BASE_PATH": str(directory),
     }
     return defaults | dict(os.environ) | dict(command.environment) | ours
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as somebody without a name
+        return str(os.getuid())
 
 
 def _make_directory() -> Path:
