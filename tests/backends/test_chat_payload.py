@@ -100,3 +100,15 @@ def test_no_limit_is_beyond_the_context() -> None:
     known = replace(KNOWN["vllm"], context_tokens=2048)
     assert chat_body(asking_in_chat(max_tokens=5000), "m", known)["max_tokens"] == 2048
     assert "max_tokens" not in chat_body(asking_in_chat(), "m", known)
+
+
+def test_a_model_that_is_asked_may_say_the_last_lines_again_under_its_grammar() -> None:
+    request = asking_in_chat(prefix='one\n<Thread>\n1: a "b":', grammar='root ::= " " line\nline ::= [^<]+\n')
+    known = replace(KNOWN["llama.cpp"], prefill="ask")
+    assert chat_body(request, "m", known)["grammar"] == (
+        r'root ::= ("<Thread>\n1: a \"b\":" | "1: a \"b\":")? continued' + "\n"
+        'continued ::= " " line\nline ::= [^<]+\n'
+    )
+    assert chat_body(request, "m", KNOWN["llama.cpp"])["grammar"] == request.grammar
+    begins = replace(request, prefix="")
+    assert chat_body(begins, "m", known)["grammar"] == request.grammar

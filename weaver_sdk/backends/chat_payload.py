@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
+from weaver_sdk.backends.continuation import allowing_repeats
 from weaver_sdk.backends.payload import constraint_fields, matched_stop, read_usage, token_limit
 from weaver_sdk.errors import ProtocolError
 
@@ -33,6 +35,8 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
     if request.json_schema is not None:  # a server that does not know it is found out by its refusal
         named = {"name": "answer", "strict": True, "schema": dict(request.json_schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": named}
+    if request.prefix and request.grammar and capabilities.prefill == "ask":
+        request = replace(request, grammar=allowing_repeats(request.grammar, request.prefix))
     return body | constraint_fields(request, capabilities)
 
 

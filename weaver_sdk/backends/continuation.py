@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -68,6 +69,20 @@ async def without_repeats(
                 yield passed
         for passed in repeats.release():
             yield passed
+
+
+def allowing_repeats(grammar: str, prefix: str) -> str:
+    """Return a GBNF grammar that lets a model say the last one or two lines of a text again at first.
+
+    A model that is asked to go on often does. Held to what comes behind the text alone, it would write
+    whatever else the grammar allows.
+    """
+    lines = prefix.splitlines(keepends=True)[-2:]
+    ends = dict.fromkeys("".join(lines[first:]) for first in range(len(lines)))
+    again = " | ".join(json.dumps(end, ensure_ascii=False) for end in ends)
+    return f"root ::= ({again})? continued\n" + re.sub(
+        r"^root ::=", "continued ::=", grammar, flags=re.MULTILINE
+    )
 
 
 class _Repeats:
