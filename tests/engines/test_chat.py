@@ -1,8 +1,17 @@
 """A real llama.cpp over its chat endpoint: the same run as over completions, byte for byte."""
 
-from weaver_sdk import ParallelReasoner, Result, Sampling
+import re
+from dataclasses import replace
+
+from tests.engines.completions import asked
+from weaver_sdk import ParallelReasoner, PromptedStrategy, Result, Sampling
 from weaver_sdk.backends.base import Prefill
+from weaver_sdk.backends.capabilities import KNOWN
+from weaver_sdk.backends.chat import ChatBackend
+from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.examination import examine
+from weaver_sdk.backends.probe import ask
+from weaver_sdk.backends.servers import link_to
 from weaver_sdk.engines.llama import LlamaServer
 from weaver_sdk.engines.models import weaver_nano
 
@@ -27,6 +36,29 @@ async def test_chat_by_prefill_gives_what_completions_give(quick_engine: LlamaSe
     assert over_chat.well_formed
     assert over_chat.text == over_completions.text
     assert over_chat.answer == over_completions.answer
+
+
+async def test_a_system_prompt_stands_where_the_models_own_template_puts_it(engine: LlamaServer) -> None:
+    turns = PromptedStrategy(shown="turns").turns([{"role": "user", "content": "Compute 2*3 + 4*5"}])
+    backend = CompletionsBackend(engine.model_name, engine.base_url, capabilities=KNOWN["llama.cpp"])
+    told = await backend.chat_template()
+    await backend.aclose()
+    link = link_to(engine.base_url)
+    applied = await ask(link, f"{engine.url}/apply-template", {"messages": turns}, seconds=60)
+    await link.aclose()
+    assert told is not None
+    assert applied is not None
+    assert told(turns) == applied["prompt"]
+
+
+async def test_a_model_that_is_asked_goes_on_under_its_grammar(engine: LlamaServer) -> None:
+    known = replace(KNOWN["llama.cpp"], prefill="ask")
+    backend = ChatBackend(engine.model_name, engine.base_url, capabilities=known)
+    request = asked("Compute 2*3.", tokens=60, grammar='root ::= " " [0-9]{1,4} "."')
+    request = replace(request, prefix="<think>\n<Thread>\n1: 2*3:")
+    text = "".join([chunk.text async for chunk in backend.stream(request)])
+    await backend.aclose()
+    assert re.fullmatch(r" \d{1,4}\.", text)
 
 
 async def test_an_examination_of_a_real_server(engine: LlamaServer) -> None:
