@@ -1,6 +1,6 @@
 """The same questions over every endpoint of one server: completions, chat by prefill, chat by asking.
 
-    python benchmarks/endpoints.py [--questions 20] [--model FILE.gguf] [--out RECORDS.jsonl]
+    python benchmarks/endpoints.py [--questions 20] [--model FILE.gguf] [--slots 4] [--out RECORDS.jsonl]
 
 Greedy, one question after the other, on a llama.cpp of our own. A model that is not the packaged one is shown
 the markup by examples and held to it by a grammar. Where LiteLLM is installed, it is a fourth way.
@@ -108,20 +108,25 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--questions", type=int, default=20)
     parser.add_argument("--model", type=Path, help="the packaged model where not given")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--slots", type=int, default=4, help="of the server: requests at once")
+    parser.add_argument("--out", type=Path, help="a file for the records, a line each")
     given = parser.parse_args()
     streams = [problems(task, HELD_OUT) for task in TASKS.values()]
     asked = list(itertools.islice((next(stream) for stream in itertools.cycle(streams)), given.questions))
     records: list[Record] = []
     how = {"strategy": PromptedStrategy(shown="turns")} if given.model else {"dialect": "threadweaver"}
-    async with LlamaServer(given.model, slots=4, context_tokens=4096) as server:
+    async with LlamaServer(
+        given.model, slots=given.slots, context_tokens=4096 * given.slots, start_timeout=300
+    ) as server:
         for way, to in ways(server):
             async with ParallelReasoner(
-                **to, **how, sampling=Sampling(temperature=0.0), max_concurrency=4
+                **to, **how, sampling=Sampling(temperature=0.0), max_concurrency=given.slots
             ) as reasoner:
-                records += [await run(way, reasoner, problem) for problem in asked]
-    if given.out:
-        given.out.write_text("".join(json.dumps(asdict(record)) + "\n" for record in records))
+                for problem in asked:
+                    records.append(await run(way, reasoner, problem))
+                    if given.out:
+                        with given.out.open("a") as out:
+                            out.write(json.dumps(asdict(records[-1])) + "\n")
     print("\n".join(table(records)))
 
 

@@ -1,6 +1,6 @@
 """What a fork costs and gains on a model that was never trained to fork.
 
-    python benchmarks/untrained.py --model FILE.gguf [--questions 40] [--timed 8] [--out RECORDS.jsonl]
+    python benchmarks/untrained.py --model FILE.gguf [--questions 40] [--timed 6] [--out RECORDS.jsonl]
 
 Forty questions of four kinds, asked one after the other, greedily, on an engine of our own with one CPU
 thread: with examples that hold no markup (`sequential`), with the same examples in markup (`prompted`), by
@@ -159,12 +159,12 @@ async def ask_all(model: Path, asked: Sequence[tuple[str, Question]], done: Call
         await backend.aclose()
 
 
-def table(records: Sequence[Record]) -> str:
+def table(records: Sequence[Record], ways: Sequence[str]) -> str:
     """Return the records as a table, a column a way."""
-    lines = ["| | " + " | ".join(WAYS) + " |", "| --- |" + " ---: |" * len(WAYS)]
+    lines = ["| | " + " | ".join(ways) + " |", "| --- |" + " ---: |" * len(ways)]
 
     def row(name: str, cell: Callable[[list[Record]], str]) -> None:
-        cells = (cell([record for record in records if record.way == way]) for way in WAYS)
+        cells = (cell([record for record in records if record.way == way]) for way in ways)
         lines.append(f"| {name} | {' | '.join(cells)} |")
 
     def share(of: Callable[[Record], bool], *kinds: Kind) -> Callable[[list[Record]], str]:
@@ -204,7 +204,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file of an instruct model")
     parser.add_argument("--questions", type=int, default=len(QUESTIONS), help="how many are asked")
-    parser.add_argument("--timed", type=int, default=8, help="how many sums are asked again, by turns")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="the ways that are asked")
+    parser.add_argument("--timed", type=int, default=6, help="how many sums are asked again, by turns")
     parser.add_argument("--out", type=Path, help="a file for the records, a line each")
     given = parser.parse_args()
     records: list[Record] = []
@@ -215,12 +216,12 @@ def main() -> None:
             with given.out.open("a") as out:
                 out.write(json.dumps(asdict(record)) + "\n")
 
-    asked = [(way, question) for way in WAYS for question in QUESTIONS[: given.questions]]
+    asked = [(way, question) for way in given.ways for question in QUESTIONS[: given.questions]]
     sums = [question for question in QUESTIONS if question.kind == "sum"][: given.timed]
     turns = [(way, question) for question in sums for way in WAYS]
     asyncio.run(ask_all(given.model, [*asked, *turns], done))
     if asked:
-        print(table(records[: len(asked)]))
+        print(table(records[: len(asked)], given.ways))
     if turns:
         print(f"\n{times(records[len(asked) :])}")
 
