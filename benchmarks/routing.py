@@ -6,7 +6,8 @@ The replicas are started, each on one CPU core, or are given by `--replicas URL 
 of its own of some 700 tokens. A grammar makes any model fork into four threads of some 25 tokens, join, and
 answer, so that every run of `ParallelReasoner.solve` asks six times, greedily, and always in the same form.
 The table tells, for each way: input tokens that came from a cache, those computed, the time to the first
-token of a thread and behind the join, and how much of the input the busier replica was sent.
+token of a thread, of the slowest thread of a fork and behind the join (medians), and how much of the input
+the busier replica was sent.
 
 With `--kill`, the replica that serves a run is killed in the middle of it: while threads run, and while the
 main line does. The lines tell what happens, in seconds since the run began.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import statistics
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -155,7 +157,7 @@ async def measure(given: argparse.Namespace, replicas: Sequence[Server], way: st
 
 
 HEAD = (
-    "| way | cache hits | computed a run | thread begins | join begins | a run | busier replica |",
+    "| way | cache hits | computed a run | thread begins | slowest begins | join begins | busier replica |",
     "| --- | --- | --- | --- | --- | --- | --- |",
 )
 
@@ -165,27 +167,29 @@ def line(row: Row) -> str:
     told = [result.telemetry for result in row.results]
     asked = sum(one.prompt_tokens or 0 for one in told)
     computed = asked - sum(one.cached_prompt_tokens or 0 for one in told)
-    threads, joins = first_tokens(row.results)
+    threads, slowest, joins = map(statistics.median, first_tokens(row.results))
     return (
         f"| {row.way} | {1 - computed / asked:.0%} "
         f"| {computed / len(told):.0f} of {asked / len(told):.0f} tokens "
-        f"| {statistics.median(threads):.2f} s | {statistics.median(joins):.2f} s "
-        f"| {statistics.median(one.wall_seconds for one in told):.1f} s "
+        f"| {threads:.2f} s | {slowest:.2f} s | {joins:.2f} s "
         f"| {max(row.sent) / sum(row.sent):.0%} |"
     )
 
 
-def first_tokens(results: Sequence[Result]) -> tuple[list[float], list[float]]:
-    """Return the seconds from a request to its first token: of all threads, and behind all joins."""
+def first_tokens(results: Sequence[Result]) -> tuple[list[float], list[float], list[float]]:
+    """Return the seconds to first tokens: of all threads, of the slowest of each fork, and behind joins."""
     threads: list[float] = []
+    slowest: list[float] = []
     joins: list[float] = []
     for result in results:
         for place, part in enumerate(result.trace):
             if part.kind == "fork":
-                threads += [one.first_token - one.started for one in part.threads if one.first_token]
+                began = [one.first_token - one.started for one in part.threads if one.first_token]
+                threads += began
+                slowest.append(max(began))
             elif place and part.first_token:
                 joins.append(part.first_token - part.started)
-    return threads, joins
+    return threads, slowest, joins
 
 
 class Strike:
@@ -249,6 +253,9 @@ async def main() -> None:
     given = parser.parse_args()
     if (not given.model) == (not given.replicas) or (given.kill and given.replicas):
         parser.error("give either --model, or --replicas and not --kill")
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # what was started goes too
     logs = Path(tempfile.mkdtemp(prefix="routing-"))
     async with AsyncExitStack() as opened:
 
