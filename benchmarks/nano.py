@@ -29,6 +29,7 @@ from weaver_sdk.options import Mode
 from weaver_sdk.result import Result
 from weaver_sdk.training.tasks import (
     TASKS,
+    Between,
     ByDigits,
     Extremes,
     OneStep,
@@ -42,14 +43,18 @@ from weaver_sdk.training.tasks import (
 HELD_OUT = 1_000_003
 BUDGET = Budget(total_tokens=3000, thread_tokens=400)
 
-BEYOND: dict[str, Task] = {
-    "sums, 5 or 6 terms": SumsOfProducts(min_terms=5, factors=ByDigits(2, 2)),
-    "sums, factors of 3 digits by 2": SumsOfProducts(max_terms=4),
-    "products up to a million": Products(),
-    "extremes, 5 or 6 terms": Extremes(min_terms=5, factors=ByDigits(2, 2)),
-    "one step, 3 digits by 2, sums of 5 digits": OneStep(),
+FURTHER: dict[str, Task] = {
+    "sums, 3 to 5 terms": SumsOfProducts(min_terms=3, max_terms=5, factors=Between(10, 99)),
+    "extremes, 3 to 5 terms": Extremes(min_terms=3, max_terms=5, factors=Between(10, 99)),
+    "smaller: sums, 2 to 5 terms, factors from 2": SumsOfProducts(max_terms=5, factors=Between(2, 99)),
+    "smaller: sums, 2 to 4 terms, digits by count": SumsOfProducts(max_terms=4, factors=ByDigits(2, 2)),
+    "smaller: products of 3 or 4, under 100,000": Products(below=100_000),
+    "beyond: sums, 6 terms": SumsOfProducts(min_terms=6, factors=Between(10, 99)),
+    "beyond: extremes, 6 terms": Extremes(min_terms=6, factors=Between(10, 99)),
+    "beyond: sums, 3 digits by 2": SumsOfProducts(max_terms=5, factors=ByDigits(3, 2)),
+    "beyond: one step, 3 digits by 2, sums of 5 digits": OneStep(),
 }
-"""Sizes over the stated range, a row each; the model met some of them early in its training."""
+"""Rows of their own: parts of the range, smaller numbers than it draws, and sizes over it."""
 
 
 @dataclass(frozen=True)
@@ -147,13 +152,10 @@ def percent(hits: Iterable[bool]) -> float:
 
 
 def selection(count: int) -> list[tuple[str, list[Problem]]]:
-    """Held-out problems by row: each task, long sums alone, and each size beyond the range."""
-    rows = [(name, list(itertools.islice(problems(task, HELD_OUT), count))) for name, task in TASKS.items()]
-    long_sums = SumsOfProducts(min_terms=3, max_terms=4, factors=ByDigits(2, 2))
-    rows.append(("sums, 3 or 4 terms", list(itertools.islice(problems(long_sums, HELD_OUT + 1), count))))
-    return rows + [
-        (f"beyond: {name}", list(itertools.islice(problems(task, HELD_OUT), count)))
-        for name, task in BEYOND.items()
+    """Held-out problems by row: each task, then each further row."""
+    return [
+        (name, list(itertools.islice(problems(task, HELD_OUT), count)))
+        for name, task in {**TASKS, **FURTHER}.items()
     ]
 
 

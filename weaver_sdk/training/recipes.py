@@ -80,22 +80,79 @@ def widened(seed: int = 4) -> Recipe:
     )
 
 
-def parallel(seed: int = 2) -> Recipe:
-    """From the sequential model: what is left to learn is the form, which is cheap."""
+def finished(mode: str, seed: int = 2) -> Recipe:
+    """From the widened model, in either mode: the form, which is cheap, or none; and more of short factors.
+
+    Both packaged models end with this stage, so that they differ in the mode alone.
+    """
+    small = (
+        (SumsOfProducts(factors=SHORT), 0.1),
+        (Products(below=100_000), 0.05),
+        (Extremes(factors=SHORT), 0.05),
+    )
     return Recipe(
-        mode="parallel",
-        steps=3500,
+        mode=mode,
+        steps=2200,
         plateau=0,
         matrix_rate=0.005,
         vector_rate=0.0015,
         seed=seed,
-        lessons=(Lesson(3500, whole_range(0.25, 0.3, 0.3, 0.15)),),
+        lessons=(Lesson(2200, (*whole_range(0.2, 0.3, 0.15, 0.15), *small)),),
+    )
+
+
+def polished(seed: int = 5) -> Recipe:
+    """From the fork/join model: more of what was still wrong, long sums and short factors."""
+    few = Between(0, 20)
+    mixture = (
+        (OneStep(factors=SHORT, plain=4), 0.2),
+        (SumsOfProducts(factors=ANY), 0.2),
+        (SumsOfProducts(min_terms=5, factors=ANY), 0.15),
+        (SumsOfProducts(factors=few), 0.15),
+        (Products(min_factors=4, factors=Between(10, 99)), 0.1),
+        (Products(below=100_000), 0.1),
+        (Extremes(factors=ANY), 0.05),
+        (Extremes(factors=few), 0.05),
+    )
+    return Recipe(
+        mode="parallel",
+        steps=2400,
+        plateau=0,
+        matrix_rate=0.004,
+        vector_rate=0.0012,
+        seed=seed,
+        lessons=(Lesson(2400, mixture),),
+    )
+
+
+def evened(seed: int = 6) -> Recipe:
+    """From the polished model, at low rates: comparisons, whose last copy was often wrong."""
+    mixture = (
+        (OneStep(factors=SHORT, plain=4), 0.2),
+        (SumsOfProducts(max_terms=5, factors=ANY), 0.2),
+        (SumsOfProducts(factors=Between(0, 20)), 0.05),
+        (Products(min_factors=4, factors=Between(10, 99)), 0.15),
+        (Products(below=100_000), 0.05),
+        (Extremes(max_terms=3, factors=Between(10, 99)), 0.15),
+        (Extremes(factors=ANY), 0.2),
+    )
+    return Recipe(
+        mode="parallel",
+        steps=600,
+        plateau=0,
+        matrix_rate=0.0025,
+        vector_rate=0.00075,
+        seed=seed,
+        lessons=(Lesson(600, mixture),),
     )
 
 
 STAGES: dict[str, Callable[[], Recipe]] = {
     "sequential": sequential,
     "widened": widened,
-    "parallel": parallel,
+    "parallel": lambda: finished("parallel"),
+    "polished": polished,
+    "evened": evened,
+    "twin": lambda: finished("sequential"),
 }
 """By the names that the command line takes; each but the first begins with the checkpoint of another."""

@@ -28,9 +28,9 @@ class Task(Protocol):
 
 
 _RANGE: tuple[Task, ...] = (
-    SumsOfProducts(max_terms=4, factors=ByDigits(2, 2)),
-    Products(below=100_000),
-    Extremes(max_terms=4, factors=ByDigits(2, 2)),
+    SumsOfProducts(max_terms=5, factors=Between(10, 99)),
+    Products(min_factors=4, factors=Between(10, 99)),
+    Extremes(max_terms=5, factors=Between(10, 99)),
     OneStep(factors=ByDigits(2, 2), plain=4),
 )
 
