@@ -124,16 +124,9 @@ class Line:
         return f"run {run_id}, fork {self.place[0]}, thread {self.place[1]}"
 
     def task(self, dialect: Dialect) -> str:
-        """Say what a thread has to write, or the main line behind a join; elsewhere it just goes on."""
+        """Say what a thread has to write; the main line just goes on."""
         if self.place is None:
-            last = next(
-                (part for part in reversed(self.parts) if isinstance(part, Block) or part.written), None
-            )
-            if not isinstance(last, Block):
-                return ""
-            by_model = dialect.block is not None and dialect.block_closed_by == "model"
-            closes = f"write {dialect.block[1]}, " if dialect.block and by_model else ""
-            return f"All parts are worked out. Now {closes}put them together, and finish the answer."
+            return ""
         about = f" ({self.outline.text})" if self.outline.text else ""
         return f"Write only part {self.outline.label}{about}, and close it with {dialect.thread[1]}."
 
