@@ -123,10 +123,9 @@ def test_a_model_that_is_read_back_from_its_gguf_is_the_same_model(model: Llama,
     again = read_gguf(tmp_path / "once.gguf")
     export_gguf(again, tmp_path / "twice.gguf", "test")
     assert (tmp_path / "once.gguf").read_bytes() == (tmp_path / "twice.gguf").read_bytes()
-    tokens = torch.tensor([encode(TEXTS[0])])
-    with torch.no_grad():
-        one, two = (m.logits(m(tokens, torch.arange(tokens.shape[1])[None], None)) for m in (model, again))
-    assert torch.equal(one, two)
+    assert again.shape == model.shape
+    weights = again.state_dict()
+    assert all(torch.equal(weight, weights[name]) for name, weight in model.state_dict().items())
 
 
 def test_the_packaged_weights_become_a_folder_that_transformers_solves_a_problem_with(tmp_path: Path) -> None:
