@@ -90,12 +90,14 @@ async def engine(given: argparse.Namespace) -> AsyncIterator[Backend]:
         yield connection.backend
 
 
-async def one_run(backend: Backend, shape: Shape, way: Way, question: str) -> Measured:
+async def one_run(
+    backend: Backend, shape: Shape, way: Way, question: str, temperature: float = 0.0
+) -> Measured:
     """Work one question out in a shape, and return what the trace tells."""
     async with ParallelReasoner(
         backend=ShapedBackend(backend, shape),
         strategy="native",
-        sampling=Sampling(temperature=0.0),
+        sampling=Sampling(temperature=temperature, seed=1),
         warm_joins=way.warm,
         prefix=way.prefix,
     ) as reasoner:
@@ -143,7 +145,8 @@ async def compare(
     rows = []
     for shape in shapes:
         for way in ways:
-            rows.append(await one_run(backend, shape, way, question(rng, given.words)))
+            asked = question(rng, given.words)
+            rows.append(await one_run(backend, shape, way, asked, given.temperature))
             print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return rows
@@ -249,6 +252,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--words", type=int, default=500, help="of the question")
     parser.add_argument("--tokens", action="store_true", help="compare with prefixes as tokens, too")
+    parser.add_argument("--temperature", type=float, default=0.0, help="sampled text drifts, greedy does not")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="all runs as JSON")
     return parser.parse_args()

@@ -12,17 +12,20 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from tests.engines.watching import answers, is_alive, within
-from weaver_sdk import CompletionRequest, CompletionsBackend, ParallelReasoner, Prompt, Sampling
+from weaver_sdk import CompletionRequest, CompletionsBackend, Fork, ParallelReasoner, Prompt, Result, Sampling
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.engines.vllm import VLLMServer
 from weaver_sdk.engines.vllm_progress import Progress
 from weaver_sdk.errors import EngineStartFailed
+from weaver_sdk.testing import Shape, ShapedBackend
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
@@ -238,3 +241,53 @@ def shared_memory_of(pids: list[int]) -> set[str]:
     for pid in pids:
         found |= set(re.findall(r"/dev/shm/(\S+)$", Path(f"/proc/{pid}/maps").read_text(), re.M))
     return found
+
+
+async def in_shape(server: VLLMServer, shape: Shape, question: str, **options: Any) -> Result:
+    """Run a shape on a text of some 700 tokens, which for this model are letters, unlike any other text."""
+    backend = CompletionsBackend(
+        server.model_name,
+        server.base_url,
+        server.api_key,
+        capabilities=replace(KNOWN["vllm"], context_tokens=server.context_tokens),
+    )
+    async with ParallelReasoner(
+        backend=ShapedBackend(backend, shape),
+        strategy="native",
+        sampling=Sampling(temperature=0.0),
+        **options,
+    ) as reasoner:
+        result = await reasoner.solve(f"{question} and so on, " + "1 2 3 4 5 6 7 8 9 " * 36)
+    await backend.aclose()
+    assert result.telemetry.total_tokens == shape.total
+    return result
+
+
+async def test_threads_find_their_context_in_the_cache(server: VLLMServer) -> None:
+    result = await in_shape(server, Shape(opening=40, threads=(32,) * 4, answer=8), "fork")
+    fork = result.trace[1]
+    assert isinstance(fork, Fork)
+    for thread in fork.threads[1:]:
+        seed = len("\n<Thread>\n2:")
+        assert thread.prompt_tokens is not None
+        assert thread.prompt_tokens > 600
+        assert (thread.cached_prompt_tokens or 0) >= 0.95 * (thread.prompt_tokens - seed)
+
+
+async def test_a_warm_join_computes_the_last_thread_and_little_more(server: VLLMServer) -> None:
+    shape = Shape(opening=40, threads=(64, 64, 64, 256), answer=8)
+    cold = (await in_shape(server, shape, "cold", warm_joins=False)).telemetry
+    warm = (await in_shape(server, shape, "warm", warm_joins=True)).telemetry
+    assert cold.join_prefill_tokens is not None
+    assert warm.join_prefill_tokens is not None
+    assert cold.join_prefill_tokens > 64 + 64 + 256
+    assert warm.join_prefill_tokens < cold.join_prefill_tokens - 64  # two threads, less what fills no block
+    assert warm.warm_requests >= 1
+
+
+async def test_tokens_that_were_written_are_taken_back(server: VLLMServer) -> None:
+    shape = Shape(opening=40, threads=(32, 32), answer=8)
+    text = await in_shape(server, shape, "the same", prefix="text")
+    tokens = await in_shape(server, shape, "the same", prefix="tokens")
+    assert tokens.text == text.text
+    assert tokens.telemetry.drift_tokens == 0
