@@ -46,7 +46,8 @@ def main(picture: str, *files: str) -> None:
                 marker="o",
                 capsize=3,
             )
-    axes.set(xlabel="threads", ylabel="seconds", xscale="log", yscale="log")
+    axes.set(xlabel="threads", ylabel="seconds", xscale="log")
+    axes.set_ylim(bottom=0)
     axes.set_xticks(widths, map(str, widths))
     axes.minorticks_off()
     axes.grid(alpha=0.3)
