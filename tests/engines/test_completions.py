@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -17,6 +18,7 @@ from weaver_sdk.backends.base import Backend
 from weaver_sdk.backends.llama import LlamaBackend, read_chunk
 from weaver_sdk.engines.llama import LlamaServer
 from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError, ProtocolError
+from weaver_sdk.options import Sampling
 
 
 @pytest.fixture
@@ -122,7 +124,8 @@ async def test_an_engine_that_dies_is_an_error_and_no_end(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # its log is kept
     with LlamaServer(slots=1) as server:
         backend = LlamaBackend(server.url, model="m", slots=1, retries=0)
-        chunks = backend.stream(asked("Compute 2*3", tokens=3000, grammar='root ::= ("ab" | "cd")+'))
+        endless = replace(asked("Compute 2*3", tokens=None), sampling=Sampling(extra={"ignore_eos": True}))
+        chunks = backend.stream(endless)
         await anext(chunks)
         assert server._engine is not None
         server._engine.process.kill()
