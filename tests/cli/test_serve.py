@@ -55,7 +55,7 @@ def test_it_serves_until_it_is_told_to_end(
         phases = process.stderr.read()
     assert within(10, lambda: not any(is_alive(pid) for pid in pids))
     assert not answers(base_url[1])
-    assert "vLLM: importing · 0 s" in phases
+    assert re.search(r"^vLLM: (importing|trying it) · \d+ s$", phases, re.MULTILINE)  # as far as it was seen
     assert "vLLM: ready" in phases
     assert "Traceback" not in phases
 
