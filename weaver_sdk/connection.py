@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.base import Api, Backend, Capabilities, Prompt
+from weaver_sdk.backends.base import Api, Backend, Capabilities, Prompt, TellsTemplate, TellsTokens
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
@@ -63,24 +63,6 @@ class Engine(Protocol):
         ...
 
     # An engine that gains by it may have an attribute `warms_joins = True`: see `ParallelReasoner`.
-
-
-@runtime_checkable
-class TellsTemplate(Protocol):
-    """A backend whose server can apply the model's own chat template."""
-
-    async def chat_template(self) -> RenderPrompt | None:
-        """Return it, or `None` where this server does not tell."""
-        ...
-
-
-@runtime_checkable
-class TellsTokens(Protocol):
-    """A backend whose server tells which tokens it makes of a text."""
-
-    async def tokens(self, text: str) -> tuple[int, ...] | None:
-        """Return them, or `None` where this server does not tell."""
-        ...
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -205,4 +205,22 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Release what the backend opened itself."""
+        ...
+
+
+@runtime_checkable
+class TellsTemplate(Protocol):
+    """A backend whose server can apply the model's own chat template."""
+
+    async def chat_template(self) -> Callable[[Sequence[Mapping[str, str]]], str] | None:
+        """Return what makes the text of a prompt out of turns, or `None` where this server does not tell."""
+        ...
+
+
+@runtime_checkable
+class TellsTokens(Protocol):
+    """A backend whose server tells which tokens it makes of a text."""
+
+    async def tokens(self, text: str) -> tuple[int, ...] | None:
+        """Return them, or `None` where this server does not tell."""
         ...

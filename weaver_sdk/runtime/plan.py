@@ -37,7 +37,12 @@ class Plan:
     """Whether the end of a text is what the server said."""
     index: int | None = None
     routing_key: str | None = None
-    """What a router keeps the requests together by; the run's id where not given."""
+    """The user's own key for routers; the run's id takes its place where not given."""
+
+    @property
+    def key_for_routers(self) -> str:
+        """What a router keeps the run's requests together by."""
+        return self.routing_key or self.run_id
 
     @property
     def reasoning_begun(self) -> bool:

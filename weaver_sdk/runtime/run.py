@@ -284,7 +284,7 @@ class Run:
             sampling=plan.sampling,
             grammar=grammar,
             task=line.task(plan.dialect),
-            routing_key=plan.routing_key or plan.run_id,
+            routing_key=plan.key_for_routers,
             shared=shared,
             where=line.where(plan.run_id),
         )

@@ -107,7 +107,7 @@ class JoinWarmer:
             max_tokens=1,
             prefill_only=True,
             sampling=plan.sampling,
-            routing_key=plan.routing_key or plan.run_id,
+            routing_key=plan.key_for_routers,
             where=f"run {plan.run_id}, ahead of the join of fork {self._block.fork}",
         )
         self._recorder.warming()

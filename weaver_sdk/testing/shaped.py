@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from weaver_sdk.backends.base import Backend, Capabilities, Chunk, CompletionRequest, Span
-from weaver_sdk.connection import TellsTokens
+from weaver_sdk.backends.base import Backend, Capabilities, Chunk, CompletionRequest, Span, TellsTokens
 from weaver_sdk.markup import THREADWEAVER, Dialect, Outline
 from weaver_sdk.markup.worked import open_block
+from weaver_sdk.runtime.completion import prefill
 
 _LABEL = re.compile(r"(\d+):$")
 
@@ -112,7 +112,8 @@ class ShapedBackend:
                 last = replace(last, usage=chunk.usage or last.usage)
                 yield replace(chunk, finish_reason=None, matched_stop=None)
         finally:
-            await _close(stream)
+            if (close := getattr(stream, "aclose", None)) is not None:
+                await close()
         if stop is not None:
             if stop == self._dialect.outlines[1]:
                 await self._compute(request, Span(text, ids), behind + stop)
@@ -132,14 +133,4 @@ class ShapedBackend:
         spans = None if request.spans is None else (*request.spans, written, Span(behind))
         prefix = request.prefix + written.text + behind
         asked = replace(request, prefix=prefix, spans=spans, stop=(), max_tokens=1, prefill_only=True)
-        stream = self._backend.stream(asked)
-        try:
-            async for _ in stream:
-                pass
-        finally:
-            await _close(stream)
-
-
-async def _close(stream: AsyncIterator[Chunk]) -> None:
-    if (close := getattr(stream, "aclose", None)) is not None:
-        await close()
+        await prefill(self._backend, asked)
