@@ -12,7 +12,16 @@ from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.markup import THREADWEAVER
 from weaver_sdk.markup.well_formed import check_well_formed
 from weaver_sdk.testing import Reply, ScriptedBackend
-from weaver_sdk.training.annotate import Refused, Teacher, Trace, annotate, annotate_all, find_steps
+from weaver_sdk.training.annotate import (
+    Refused,
+    Teacher,
+    Trace,
+    annotate,
+    annotate_all,
+    find_groups,
+    find_steps,
+    write_outline,
+)
 
 TRACE = Trace(
     problem="Compute 2*3 + 4*5",
@@ -73,9 +82,10 @@ async def test_a_step_may_take_several_lines_of_the_teachers_list() -> None:
             {"steps": "1. We need two products.\n2. 2*3 = 6.\n3. The sum is 26."},
             "steps: 20, 4, 5 of the trace",
         ),
-        ({"groups": "none"}, "groups: no steps"),
-        ({"groups": "2, 4"}, "groups: '2, 4' does not name neighbouring steps"),
+        ({"groups": "none"}, "groups: no neighbouring steps"),
+        ({"groups": "2, 4"}, "groups: no neighbouring steps"),
         ({"groups": "2, 3\n3, 4"}, "groups: .* once each"),
+        ({"groups": "3, 2"}, "groups: .* in order"),
         ({"groups": "4, 5"}, "groups: .* of 1 to 4"),
         ({"edit_3": "4*5 = 21."}, "edits: step 3 has other numbers"),
         ({"edit_2": "\n \n"}, "answers: the teacher wrote nothing"),
@@ -88,6 +98,23 @@ async def test_a_step_may_take_several_lines_of_the_teachers_list() -> None:
 async def test_a_trace_is_refused_with_the_stage_and_the_reason(changed: dict[str, str], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         await annotate(teacher(**changed), TRACE)
+
+
+async def test_a_step_that_needs_the_result_of_another_is_not_put_beside_it() -> None:
+    steps = ["We need two products.", "2*3 = 6.", "4*5 = 20.", "6 + 20 = 26.", "26 is even.", "20 is, too."]
+    proposed = teacher(groups="2, 3, 4, 5, 6")
+    assert await find_groups(proposed, TRACE, steps) == [[1, 2], [4, 5]]
+
+
+async def test_only_neighbours_of_a_proposed_group_are_put_side_by_side() -> None:
+    steps = ["2*3 = 6.", "4*5 = 20.", "6 + 20 = 26.", "So it is 26."]
+    assert await find_groups(teacher(groups="1, 2, 4"), TRACE, steps) == [[0, 1]]
+
+
+async def test_a_teacher_is_told_which_outlines_are_taken() -> None:
+    asked = teacher()
+    await write_outline(asked, "4*5 = 20.", ["Multiply 2 by 3"])
+    assert "Multiply 2 by 3" in asked.backend.requests[0].text  # type: ignore[attr-defined]
 
 
 def test_many_traces_leave_a_line_each_are_counted_by_stage_and_not_asked_again(tmp_path: Path) -> None:

@@ -50,18 +50,30 @@ because step 3 uses what steps 1 and 2 give.
 
 Answer with the lines of numbers alone."""
 
-EDIT = """Steps {numbers} of a solution are going to be done at the same time by different people.
+EDIT = """Steps {numbers} of a solution are going to be done at the same time by different people, who
+do not see each other's steps.
 
 {steps}
 
-Write step {number} so that it can be understood without the other steps of the group. Change as few words as
-you can, none if it can be understood as it is, and keep all of its numbers. Answer with the step alone, on
-one line."""
+Write step {number} so that it can be understood by itself. Copy it, and change words only where it speaks of
+another step, as "likewise" or "the other one" do. Its numbers must stay: {kept}.
 
-OUTLINE = """Step of a solution: {step}
+Example: "Likewise, the second box holds 5 * 6 = 30 apples." becomes
+The second box holds 5 * 6 = 30 apples.
 
-Say in at most eight words what this step works out, as an order to the person who will do it. Do not give
-away its result. Answer with the order alone."""
+Answer with step {number} alone, on one line."""
+
+OUTLINE = """A step of a solution: {step}
+
+Write a title for it of at most ten words, as an order that says what to work out, and for whom or what. Leave
+out the result.{taken}
+
+Example: for "The second box holds 5 * 6 = 30 apples." write
+Count the apples in the second box.
+
+Answer with the title alone."""
+
+TAKEN = """ It must not be one of these, which are titles of other steps: {outlines}."""
 
 _NUMBERED = re.compile(r"^\s*\d+[.):]\s+(.+?)(?=^\s*\d+[.):]\s|\Z)", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -112,7 +124,9 @@ async def annotate(teacher: Teacher, trace: Trace) -> str:
     for group in groups:
         parts += steps[at : group[0]]
         edited = [await edit_step(teacher, steps, group, index) for index in group]
-        outlines = [await write_outline(teacher, step) for step in edited]
+        outlines: list[str] = []
+        for step in edited:
+            outlines.append(await write_outline(teacher, step, outlines))
         parts.append(Fork(tuple(map(Thread, outlines, edited))))
         at = group[-1] + 1
     parts += steps[at:]
@@ -167,40 +181,64 @@ async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:
     steps = [" ".join(step.split()) for step in _NUMBERED.findall(answer)]  # a step may take several lines
     if len(steps) < 2:
         raise Refused(f"steps: {len(steps)} found in {answer[:80]!r}, so there is nothing to fork")
-    lost = set(_NUMBER.findall(trace.solution)) - set(_NUMBER.findall("\n".join(steps)))
+    lost = _numbers(trace.solution) - _numbers("\n".join(steps))
     if lost:
         raise Refused(f"steps: {', '.join(sorted(lost))} of the trace is in none of them")
     return steps
 
 
 async def find_groups(teacher: Teacher, trace: Trace, steps: Sequence[str]) -> list[list[int]]:
-    """Stage 2: runs of neighbouring steps (indices from 0) that can be done at once, in order."""
+    """Stage 2: runs of neighbouring steps (indices from 0) that can be done at once, in order.
+
+    The teacher proposes; a step that holds a number which another of its run works out is not in that run.
+    """
     answer = await teacher.ask(GROUPS.format(problem=trace.problem, steps=numbered(steps)))
-    groups = [[int(n) - 1 for n in _NUMBER.findall(line) if n.isdigit()] for line in answer.splitlines()]
-    groups = [group for group in groups if len(group) > 1]
+    proposed = [[int(n) - 1 for n in _NUMBER.findall(line) if n.isdigit()] for line in answer.splitlines()]
+    flat = [index for group in proposed for index in group]
+    if flat and (flat != sorted(set(flat)) or flat[0] < 0 or flat[-1] >= len(steps)):
+        raise Refused(f"groups: {answer!r} does not name steps of 1 to {len(steps)} in order, once each")
+    groups = [run for group in proposed for run in _independent(group, trace.problem, steps) if len(run) > 1]
     if not groups:
-        raise Refused("groups: no steps can be done at once")
-    flat = [index for group in groups for index in group]
-    runs = all(group == list(range(group[0], group[0] + len(group))) for group in groups)
-    if not runs or flat != sorted(set(flat)) or not 0 <= flat[0] <= flat[-1] < len(steps):
-        raise Refused(f"groups: {answer!r} does not name neighbouring steps of 1 to {len(steps)} once each")
+        raise Refused("groups: no neighbouring steps can be done at once")
     return groups
+
+
+def _independent(group: Sequence[int], problem: str, steps: Sequence[str]) -> list[list[int]]:
+    """`group` in runs of neighbours none of which needs a number that another one of the run gives."""
+    runs: list[list[int]] = []
+    for index in group:
+        follows = bool(runs) and index == runs[-1][-1] + 1
+        if follows and not results(problem, steps, runs[-1]) & _numbers(steps[index]):
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return runs
+
+
+def results(problem: str, steps: Sequence[str], run: Sequence[int]) -> set[str]:
+    """The numbers that the steps of `run` work out: those neither of the problem nor of steps before it."""
+    known = _numbers("\n".join((problem, *steps[: run[0]])))
+    return _numbers("\n".join(steps[index] for index in run)) - known
 
 
 async def edit_step(teacher: Teacher, steps: Sequence[str], group: Sequence[int], index: int) -> str:
     """Stage 3: a step without references to its siblings; its numbers may not change."""
     siblings = ", ".join(str(i + 1) for i in group)
     shown = numbered([steps[i] for i in group], [i + 1 for i in group])
-    answer = await teacher.ask(EDIT.format(numbers=siblings, steps=shown, number=index + 1))
+    kept = sorted(_NUMBER.findall(steps[index]))
+    answer = await teacher.ask(
+        EDIT.format(numbers=siblings, steps=shown, number=index + 1, kept=", ".join(kept) or "none")
+    )
     edited = _one_line(re.sub(r"^\s*\d+[.):]\s+", "", answer))
-    if sorted(_NUMBER.findall(edited)) != sorted(_NUMBER.findall(steps[index])):
+    if sorted(_NUMBER.findall(edited)) != kept:
         raise Refused(f"edits: step {index + 1} has other numbers than before: {edited!r}")
     return edited
 
 
-async def write_outline(teacher: Teacher, step: str) -> str:
-    """Stage 4: what the step is to work out, without what comes out."""
-    outline = _one_line(await teacher.ask(OUTLINE.format(step=step)))
+async def write_outline(teacher: Teacher, step: str, taken: Sequence[str] = ()) -> str:
+    """Stage 4: what the step is to work out, without what comes out; unlike the outlines that are `taken`."""
+    others = TAKEN.format(outlines="; ".join(taken)) if taken else ""
+    outline = _one_line(await teacher.ask(OUTLINE.format(step=step, taken=others)))
     numbers = _NUMBER.findall(step)
     if numbers and numbers[-1] not in numbers[:-1] and numbers[-1] in _NUMBER.findall(outline):
         raise Refused(f"outlines: {outline!r} gives away {numbers[-1]}")
@@ -227,6 +265,10 @@ def numbered(steps: Sequence[str], numbers: Sequence[int] | None = None) -> str:
     """`1. …` lines, from 1 where no numbers are given."""
     pairs = zip(numbers or range(1, len(steps) + 1), steps, strict=True)
     return "\n".join(f"{number}. {step}" for number, step in pairs)
+
+
+def _numbers(text: str) -> set[str]:
+    return set(_NUMBER.findall(text))
 
 
 def _one_line(answer: str) -> str:
