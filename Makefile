@@ -87,7 +87,7 @@ test-train: .venv-train/ready ## The tests and types of training; installs torch
 	@touch $@
 
 test-vllm: .venv-vllm/ready ## The launcher with a real vLLM on the CPU; installs 3.4 GB, takes 20 minutes
-	.venv-vllm/bin/pytest -q -m vllm tests/engines/test_vllm.py
+	.venv-vllm/bin/pytest -q -m vllm tests/engines/vllm/test_real.py
 
 bench-nano: .venv-train/ready ## Accuracy, format and speed of the packaged model, held out
 	.venv-train/bin/python benchmarks/nano.py

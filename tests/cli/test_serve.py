@@ -15,8 +15,8 @@ import httpx2
 import pytest
 from typer.testing import Result
 
-from tests.engines.vllm_logs import FAILURES, START
-from tests.engines.vllm_scripts import model_folder, scripted_vllm
+from tests.engines.vllm.logs import FAILURES, START
+from tests.engines.vllm.scripts import model_folder, scripted_vllm
 from tests.engines.watching import answers, is_alive, within
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from weaver_sdk.engines.vllm import VLLMServer
-    from weaver_sdk.engines.vllm_progress import Progress
+    from weaver_sdk.engines.vllm.progress import Progress
 
 app = typer.Typer(
     help="Start a server.",

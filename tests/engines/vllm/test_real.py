@@ -23,7 +23,7 @@ from tests.engines.watching import answers, is_alive, within
 from weaver_sdk import CompletionRequest, CompletionsBackend, Fork, ParallelReasoner, Prompt, Result, Sampling
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.engines.vllm import VLLMServer
-from weaver_sdk.engines.vllm_progress import Progress
+from weaver_sdk.engines.vllm.progress import Progress
 from weaver_sdk.errors import EngineStartFailed
 from weaver_sdk.testing import Shape, ShapedBackend
 
@@ -180,7 +180,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing(model: Path) -> None:
 
 PARENT = """
 import sys
-from tests.engines.test_vllm import OPTIONS
+from tests.engines.vllm.test_real import OPTIONS
 from weaver_sdk.engines.vllm import VLLMServer
 server = VLLMServer(sys.argv[1], **OPTIONS).start()
 print(server.pid, server.url, flush=True)

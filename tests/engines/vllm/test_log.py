@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.vllm_logs import FAILURES, START
-from weaver_sdk.engines.vllm_failure import explain
-from weaver_sdk.engines.vllm_progress import StartLog
+from tests.engines.vllm.logs import FAILURES, START
+from weaver_sdk.engines.vllm.failure import explain
+from weaver_sdk.engines.vllm.progress import StartLog
 
 
 def test_the_phases_come_in_their_order(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from weaver_sdk.engines.vllm_command import Command
-from weaver_sdk.engines.vllm_port import is_loopback
-from weaver_sdk.engines.vllm_progress import StartLog
+from weaver_sdk.engines.vllm.command import Command
+from weaver_sdk.engines.vllm.port import is_loopback
+from weaver_sdk.engines.vllm.progress import StartLog
 from weaver_sdk.errors import ConfigurationError
 
-_CHILD = Path(__file__).with_name("vllm_child.py")
+_CHILD = Path(__file__).with_name("child.py")
 _GRACE = 5.0
 """Seconds that vLLM has to end by itself before it is killed."""
 _LONGEST_FOLDER = 60

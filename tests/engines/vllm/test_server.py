@@ -18,13 +18,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.engines.vllm_logs import FAILURES, START
-from tests.engines.vllm_scripts import model_folder, scripted_vllm
+from tests.engines.vllm.logs import FAILURES, START
+from tests.engines.vllm.scripts import model_folder, scripted_vllm
 from tests.engines.watching import answers, is_alive, left_in, within
 from weaver_sdk.connection import ConnectionPlan
-from weaver_sdk.engines import vllm_process
-from weaver_sdk.engines.vllm import VLLMServer
-from weaver_sdk.engines.vllm_progress import Progress
+from weaver_sdk.engines.vllm import VLLMServer, process
+from weaver_sdk.engines.vllm.progress import Progress
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -96,7 +95,7 @@ async def test_the_key_is_seen_nowhere(
         assert server.log_path is not None
         assert server.command is not None
         commands = command_lines()
-        assert any("scripted_vllm" in command for command in commands)
+        assert any("vllm/program.py" in command for command in commands)
         for seen in (repr(server), server.command, server.log_path.read_text(), caplog.text, *commands):
             assert server.api_key not in seen
 
@@ -296,7 +295,7 @@ class TestNothingIsLeft:
         stubborn: bool,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(vllm_process, "_GRACE", 0.5)
+        monkeypatch.setattr(process, "_GRACE", 0.5)
         before = shared_memory()
         with server_for(tmp_path, {"processes": str(processes), "stubborn": stubborn}) as server:
             pids, url = ids_in(processes), server.url
@@ -356,7 +355,6 @@ class TestNothingIsLeft:
         server_for(tmp_path, scenario)
         script = f"""
 import time
-from weaver_sdk.engines import vllm_process
 from weaver_sdk.engines.vllm import VLLMServer
 server = VLLMServer({str(tmp_path / "my-model")!r}, executable={str(tmp_path / "vllm")!r}, device="cpu")
 server.start()
@@ -381,7 +379,6 @@ time.sleep(60)
         server_for(tmp_path, {"processes": str(processes)})
         script = f"""
 import os, time
-from weaver_sdk.engines import vllm_process
 from weaver_sdk.engines.vllm import VLLMServer
 server = VLLMServer({str(tmp_path / "my-model")!r}, executable={str(tmp_path / "vllm")!r}, device="cpu")
 server.start()

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_PROGRAM = Path(__file__).with_name("scripted_vllm.py")
+_PROGRAM = Path(__file__).with_name("program.py")
 
 
 def scripted_vllm(folder: Path, **scenario: Any) -> Path:
-    """Write a `vllm` command that plays a scenario, as `scripted_vllm.py` describes them."""
+    """Write a `vllm` command that plays a scenario, as `program.py` describes them."""
     command = folder / "vllm"
     words = shlex.join([sys.executable, str(_PROGRAM), json.dumps(scenario)])
     command.write_text(f'#!/bin/sh\nexec {words} "$@"\n')

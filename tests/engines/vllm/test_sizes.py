@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.vllm_scripts import model_folder
+from tests.engines.vllm.scripts import model_folder
 from weaver_sdk.engines import hardware
 from weaver_sdk.engines.hardware import Gpu, Machine, this_machine
-from weaver_sdk.engines.vllm_sizes import GpuSizes, Model, cpu_cache_gib, gpu_sizes, read_model
+from weaver_sdk.engines.vllm.sizes import GpuSizes, Model, cpu_cache_gib, gpu_sizes, read_model
 from weaver_sdk.errors import ConfigurationError, EngineStartFailed
 
 TWO_CARDS = """\

@@ -16,14 +16,14 @@ from types import TracebackType
 from typing import ClassVar, Literal, NoReturn, TypeVar
 
 from weaver_sdk.engines.hardware import this_machine
-from weaver_sdk.engines.vllm_build import find_build
-from weaver_sdk.engines.vllm_choice import Device, Wishes, choose_command
-from weaver_sdk.engines.vllm_command import Flags, read_flags
-from weaver_sdk.engines.vllm_failure import explain
-from weaver_sdk.engines.vllm_port import address, reached_at, reserve_port
-from weaver_sdk.engines.vllm_process import ServerProcess, start_process
-from weaver_sdk.engines.vllm_progress import Progress
-from weaver_sdk.engines.vllm_ready import Asker, NotReady
+from weaver_sdk.engines.vllm.build import find_build
+from weaver_sdk.engines.vllm.choice import Device, Wishes, choose_command
+from weaver_sdk.engines.vllm.command import Flags, read_flags
+from weaver_sdk.engines.vllm.failure import explain
+from weaver_sdk.engines.vllm.port import address, reached_at, reserve_port
+from weaver_sdk.engines.vllm.process import ServerProcess, start_process
+from weaver_sdk.engines.vllm.progress import Progress
+from weaver_sdk.engines.vllm.ready import Asker, NotReady
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineStartFailed
 
 _log = logging.getLogger("weaver_sdk")

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from weaver_sdk.engines.vllm_build import Build
+from weaver_sdk.engines.vllm.build import Build
 from weaver_sdk.errors import ConfigurationError
 
 FlagValue = str | int | float | bool | None | Sequence[object] | Mapping[str, object]
