@@ -20,7 +20,6 @@ from weaver_sdk.training.annotate import (
     annotate_all,
     find_groups,
     find_steps,
-    write_outline,
 )
 
 TRACE = Trace(
@@ -47,12 +46,10 @@ def teacher(**changed: str) -> Teacher:
             name = "steps"
         elif "Write each such group" in asked:
             name = "groups"
-        elif "Write step 2" in asked:
-            name = "edit 2"
-        elif "Write step 3" in asked:
-            name = "edit 3"
+        elif "word for word, as a note" in asked:
+            name = "edit 3" if "\nLikewise" in asked else "edit 2"
         else:
-            name = "outline 20" if "20" in asked else "outline 6"
+            name = "outline 20" if "4*5" in asked else "outline 6"
         return Reply(answers[name], times=None)
 
     return Teacher(ScriptedBackend(answer), lambda messages: messages[-1]["content"])
@@ -74,6 +71,12 @@ async def test_a_step_may_take_several_lines_of_the_teachers_list() -> None:
     assert found == ["We need two products.", "Multiply: 2*3 = 6.", "Likewise 4*5 = 20.", "The sum is 26."]
 
 
+async def test_the_numbers_of_a_list_are_no_numbers_of_the_trace() -> None:
+    listed = Trace("Compute 2*3 + 4*5", "1. 2*3 = 6.\n7. 4*5 = 20.\n8. The sum is 26.", "26")
+    found = await find_steps(teacher(steps="1. 2*3 = 6.\n2. 4*5 = 20.\n3. The sum is 26."), listed)
+    assert found == ["2*3 = 6.", "4*5 = 20.", "The sum is 26."]
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -87,7 +90,7 @@ async def test_a_step_may_take_several_lines_of_the_teachers_list() -> None:
         ({"groups": "2, 3\n3, 4"}, "groups: .* once each"),
         ({"groups": "3, 2"}, "groups: .* in order"),
         ({"groups": "4, 5"}, "groups: .* of 1 to 4"),
-        ({"edit_3": "4*5 = 21."}, "edits: step 3 has other numbers"),
+        ({"edit_3": "4*5 = 21."}, "edits: .*4.5 = 20.* has other numbers"),
         ({"edit_2": "\n \n"}, "answers: the teacher wrote nothing"),
         ({"outline_20": "Work out that 4*5 is 20"}, "outlines: .* gives away 20"),
         ({"outline_6": "Write <Thread> 2*3"}, "filter: "),
@@ -106,15 +109,15 @@ async def test_a_step_that_needs_the_result_of_another_is_not_put_beside_it() ->
     assert await find_groups(proposed, TRACE, steps) == [[1, 2], [4, 5]]
 
 
+async def test_a_step_that_works_out_nothing_is_no_thread_beside_one_that_does() -> None:
+    steps = ["The one is 2*3.", "The other is 4*5 = 20.", "2*3 = 6.", "6 + 20 = 26."]
+    with pytest.raises(Refused, match="groups: no neighbouring steps"):
+        await find_groups(teacher(groups="1, 2"), TRACE, steps)
+
+
 async def test_only_neighbours_of_a_proposed_group_are_put_side_by_side() -> None:
     steps = ["2*3 = 6.", "4*5 = 20.", "6 + 20 = 26.", "So it is 26."]
     assert await find_groups(teacher(groups="1, 2, 4"), TRACE, steps) == [[0, 1]]
-
-
-async def test_a_teacher_is_told_which_outlines_are_taken() -> None:
-    asked = teacher()
-    await write_outline(asked, "4*5 = 20.", ["Multiply 2 by 3"])
-    assert "Multiply 2 by 3" in asked.backend.requests[0].text  # type: ignore[attr-defined]
 
 
 def test_many_traces_leave_a_line_each_are_counted_by_stage_and_not_asked_again(tmp_path: Path) -> None:

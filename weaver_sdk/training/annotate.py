@@ -50,32 +50,21 @@ because step 3 uses what steps 1 and 2 give.
 
 Answer with the lines of numbers alone."""
 
-EDIT = """Steps {numbers} of a solution are going to be done at the same time by different people, who
-do not see each other's steps.
+EDIT = """A step of a solution:
+{step}
 
-{steps}
+Write this step once more, word for word, as a note for somebody who sees no other step. Leave out words such
+as "likewise" or "next", which point to other steps, and change nothing else. Its numbers are {kept}.
+Answer with the step alone, on one line."""
 
-Write step {number} so that it can be understood by itself. Copy it, and change words only where it speaks of
-another step, as "likewise" or "the other one" do. Its numbers must stay: {kept}.
+OUTLINE = """A step of a solution:
+{step}
 
-Example: "Likewise, the second box holds 5 * 6 = 30 apples." becomes
-The second box holds 5 * 6 = 30 apples.
-
-Answer with step {number} alone, on one line."""
-
-OUTLINE = """A step of a solution: {step}
-
-Write a title for it of at most ten words, as an order that says what to work out, and for whom or what. Leave
-out the result.{taken}
-
-Example: for "The second box holds 5 * 6 = 30 apples." write
-Count the apples in the second box.
-
-Answer with the title alone."""
-
-TAKEN = """ It must not be one of these, which are titles of other steps: {outlines}."""
+Give this step a title of at most ten words that says what is worked out, and for whom or what. The result
+must not be in it. Answer with the title alone."""
 
 _NUMBERED = re.compile(r"^\s*\d+[.):]\s+(.+?)(?=^\s*\d+[.):]\s|\Z)", re.MULTILINE | re.DOTALL)
+_MARKER = re.compile(r"^\s*\d+[.):]\s+", re.MULTILINE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -123,10 +112,8 @@ async def annotate(teacher: Teacher, trace: Trace) -> str:
     at = 0
     for group in groups:
         parts += steps[at : group[0]]
-        edited = [await edit_step(teacher, steps, group, index) for index in group]
-        outlines: list[str] = []
-        for step in edited:
-            outlines.append(await write_outline(teacher, step, outlines))
+        edited = [await edit_step(teacher, steps[index]) for index in group]
+        outlines = [await write_outline(teacher, step) for step in edited]
         parts.append(Fork(tuple(map(Thread, outlines, edited))))
         at = group[-1] + 1
     parts += steps[at:]
@@ -181,7 +168,7 @@ async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:
     steps = [" ".join(step.split()) for step in _NUMBERED.findall(answer)]  # a step may take several lines
     if len(steps) < 2:
         raise Refused(f"steps: {len(steps)} found in {answer[:80]!r}, so there is nothing to fork")
-    lost = _numbers(trace.solution) - _numbers("\n".join(steps))
+    lost = _numbers(_MARKER.sub("", trace.solution)) - _numbers("\n".join(steps))
     if lost:
         raise Refused(f"steps: {', '.join(sorted(lost))} of the trace is in none of them")
     return steps
@@ -190,14 +177,17 @@ async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:
 async def find_groups(teacher: Teacher, trace: Trace, steps: Sequence[str]) -> list[list[int]]:
     """Stage 2: runs of neighbouring steps (indices from 0) that can be done at once, in order.
 
-    The teacher proposes; a step that holds a number which another of its run works out is not in that run.
+    The teacher proposes. A step that holds a number which another of its run works out is not in that run;
+    and where some steps of a run work out a number, all do: a thread that only says what is given is none.
     """
     answer = await teacher.ask(GROUPS.format(problem=trace.problem, steps=numbered(steps)))
     proposed = [[int(n) - 1 for n in _NUMBER.findall(line) if n.isdigit()] for line in answer.splitlines()]
     flat = [index for group in proposed for index in group]
     if flat and (flat != sorted(set(flat)) or flat[0] < 0 or flat[-1] >= len(steps)):
         raise Refused(f"groups: {answer!r} does not name steps of 1 to {len(steps)} in order, once each")
-    groups = [run for group in proposed for run in _independent(group, trace.problem, steps) if len(run) > 1]
+    runs = [run for group in proposed for run in _independent(group, trace.problem, steps) if len(run) > 1]
+    working = [[bool(results(trace.problem, steps, [index])) for index in run] for run in runs]
+    groups = [run for run, works in zip(runs, working, strict=True) if all(works) or not any(works)]
     if not groups:
         raise Refused("groups: no neighbouring steps can be done at once")
     return groups
@@ -221,24 +211,19 @@ def results(problem: str, steps: Sequence[str], run: Sequence[int]) -> set[str]:
     return _numbers("\n".join(steps[index] for index in run)) - known
 
 
-async def edit_step(teacher: Teacher, steps: Sequence[str], group: Sequence[int], index: int) -> str:
-    """Stage 3: a step without references to its siblings; its numbers may not change."""
-    siblings = ", ".join(str(i + 1) for i in group)
-    shown = numbered([steps[i] for i in group], [i + 1 for i in group])
-    kept = sorted(_NUMBER.findall(steps[index]))
-    answer = await teacher.ask(
-        EDIT.format(numbers=siblings, steps=shown, number=index + 1, kept=", ".join(kept) or "none")
-    )
-    edited = _one_line(re.sub(r"^\s*\d+[.):]\s+", "", answer))
-    if sorted(_NUMBER.findall(edited)) != kept:
-        raise Refused(f"edits: step {index + 1} has other numbers than before: {edited!r}")
+async def edit_step(teacher: Teacher, step: str) -> str:
+    """Stage 3: the step as somebody can read it who does not see its siblings; its numbers may not change."""
+    kept = _numbers(step)
+    answer = await teacher.ask(EDIT.format(step=step, kept=", ".join(sorted(kept)) or "none"))
+    edited = _one_line(_MARKER.sub("", answer))
+    if _numbers(edited) != kept:
+        raise Refused(f"edits: {step!r} has other numbers as {edited!r}")
     return edited
 
 
-async def write_outline(teacher: Teacher, step: str, taken: Sequence[str] = ()) -> str:
-    """Stage 4: what the step is to work out, without what comes out; unlike the outlines that are `taken`."""
-    others = TAKEN.format(outlines="; ".join(taken)) if taken else ""
-    outline = _one_line(await teacher.ask(OUTLINE.format(step=step, taken=others)))
+async def write_outline(teacher: Teacher, step: str) -> str:
+    """Stage 4: what the step is to work out, without what comes out."""
+    outline = _one_line(await teacher.ask(OUTLINE.format(step=step)))
     numbers = _NUMBER.findall(step)
     if numbers and numbers[-1] not in numbers[:-1] and numbers[-1] in _NUMBER.findall(outline):
         raise Refused(f"outlines: {outline!r} gives away {numbers[-1]}")
