@@ -80,21 +80,32 @@ def collate(tries: Sequence[FlatTrie], trie_weights: Sequence[float] | None = No
 
 
 def batches(lessons: Sequence[Lesson], mode: str, tokens: int, seed: int, start: int = 0) -> Iterator[Batch]:
-    """Batch `start`, `start + 1`, … of at most `tokens` padded tokens each (one trie may exceed that alone).
-
-    Each pool of problems has a seed of its own, so that a run that resumes sees what it would have seen.
-    """
-    step, pool = 0, 0
-    while True:
-        rng = random.Random(f"{seed}/{pool}")
-        tasks, chances = zip(*_lesson(lessons, step).tasks, strict=True)
-        drawn = [task.sample(rng) for task in rng.choices(tasks, chances, k=POOL)]
-        groups = grouped([build(problem_units(problem, mode)) for problem in drawn], tokens)
-        rng.shuffle(groups)
+    """Batch `start`, `start + 1`, … of at most `tokens` padded tokens each; a long trie is one alone."""
+    step = 0
+    for _, groups in pools(lessons, mode, tokens, seed):
         for group in groups:
             if step >= start:
                 yield collate(group)
             step += 1
+
+
+def pools(
+    lessons: Sequence[Lesson], mode: str, tokens: int, seed: int
+) -> Iterator[tuple[list[Problem], list[list[FlatTrie]]]]:
+    """Problems as they are drawn, `POOL` at a time, and their tries in groups, one a step.
+
+    Each pool has a seed of its own, so that a run that resumes sees what it would have seen.
+    """
+    step, pool = 0, 0
+    while True:
+        rng = random.Random(f"{seed}/{pool}")
+        lesson = next((lesson for lesson in lessons if step < lesson.until), lessons[-1])
+        tasks, chances = zip(*lesson.tasks, strict=True)
+        drawn = [task.sample(rng) for task in rng.choices(tasks, chances, k=POOL)]
+        groups = grouped([build(problem_units(problem, mode)) for problem in drawn], tokens)
+        rng.shuffle(groups)
+        yield drawn, groups
+        step += len(groups)
         pool += 1
 
 
@@ -107,7 +118,3 @@ def grouped(tries: Sequence[FlatTrie], tokens: int) -> list[list[FlatTrie]]:
         else:
             groups.append([trie])
     return groups
-
-
-def _lesson(lessons: Sequence[Lesson], step: int) -> Lesson:
-    return next((lesson for lesson in lessons if step < lesson.until), lessons[-1])

@@ -18,7 +18,7 @@ from weaver_sdk.training.model import Llama
 from weaver_sdk.training.units import Unit
 
 AT_ONCE = 8  # completions that the engine decodes together
-BUDGET = Budget(total_tokens=3000, thread_tokens=400)  # far over any right solution: a loop ends here
+BUDGET = Budget(total_tokens=1900, thread_tokens=400)  # over any right solution: a loop ends here
 
 
 def roll_out(
