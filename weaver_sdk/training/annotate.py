@@ -186,7 +186,7 @@ async def find_groups(teacher: Teacher, trace: Trace, steps: Sequence[str]) -> l
     if flat and (flat != sorted(set(flat)) or flat[0] < 0 or flat[-1] >= len(steps)):
         raise Refused(f"groups: {answer!r} does not name steps of 1 to {len(steps)} in order, once each")
     runs = [run for group in proposed for run in _independent(group, trace.problem, steps) if len(run) > 1]
-    working = [[bool(results(trace.problem, steps, [index])) for index in run] for run in runs]
+    working = [[bool(_results(trace.problem, steps, [index])) for index in run] for run in runs]
     groups = [run for run, works in zip(runs, working, strict=True) if all(works) or not any(works)]
     if not groups:
         raise Refused("groups: no neighbouring steps can be done at once")
@@ -198,14 +198,14 @@ def _independent(group: Sequence[int], problem: str, steps: Sequence[str]) -> li
     runs: list[list[int]] = []
     for index in group:
         follows = bool(runs) and index == runs[-1][-1] + 1
-        if follows and not results(problem, steps, runs[-1]) & _numbers(steps[index]):
+        if follows and not _results(problem, steps, runs[-1]) & _numbers(steps[index]):
             runs[-1].append(index)
         else:
             runs.append([index])
     return runs
 
 
-def results(problem: str, steps: Sequence[str], run: Sequence[int]) -> set[str]:
+def _results(problem: str, steps: Sequence[str], run: Sequence[int]) -> set[str]:
     """The numbers that the steps of `run` work out: those neither of the problem nor of steps before it."""
     known = _numbers("\n".join((problem, *steps[: run[0]])))
     return _numbers("\n".join(steps[index] for index in run)) - known
@@ -246,10 +246,9 @@ def check(text: str, parts: Sequence[str | Fork]) -> None:
                     raise Refused(f"filter: two {what} of a block are the same")
 
 
-def numbered(steps: Sequence[str], numbers: Sequence[int] | None = None) -> str:
-    """`1. …` lines, from 1 where no numbers are given."""
-    pairs = zip(numbers or range(1, len(steps) + 1), steps, strict=True)
-    return "\n".join(f"{number}. {step}" for number, step in pairs)
+def numbered(steps: Sequence[str]) -> str:
+    """`1. …` lines."""
+    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
 
 
 def _numbers(text: str) -> set[str]:
