@@ -119,7 +119,8 @@ def test_the_written_arithmetic_reads_as_documented() -> None:
     assert subtraction(5158, 1798) == "005158-001798=063300"
     assert subtraction(347, 586) == "000347-000586=167999 000586-000347=932000 neg"
     assert comparison(4042, 1116) == "004042 001116 ==>"
-    assert product(6, 47) == "47*6; 7*6+0=42 4*6+4=28: 000282"
+    assert product(47, 6) == "47*6; 7*6+0=42 4*6+4=28: 000282"
+    assert product(6, 47) == "6*47 47*6; 7*6+0=42 4*6+4=28: 000282"
 
 
 def test_a_value_that_does_not_fit_is_refused() -> None:

@@ -80,70 +80,89 @@ def widened(seed: int = 4) -> Recipe:
     )
 
 
-def finished(mode: str, seed: int = 2) -> Recipe:
-    """From the widened model, in either mode: the form, which is cheap, or none; and more of short factors.
+def finished(mode: str, seed: int = 7) -> Recipe:
+    """From the widened model, in either mode: the form, which is cheap, or none; and what was still wrong.
 
-    Both packaged models end with this stage, so that they differ in the mode alone.
+    That is long sums, whose signs stand far away; short factors, which few numbers below a hundred are; and
+    factors of three digits. Both packaged models end with this stage, so that they differ in the mode alone.
     """
-    small = (
-        (SumsOfProducts(factors=SHORT), 0.1),
-        (Products(below=100_000), 0.05),
-        (Extremes(factors=SHORT), 0.05),
+    few = Between(0, 20)
+    mixture: Mixture = (
+        (OneStep(factors=SHORT, plain=4), 0.1),
+        (OneStep(factors=ByDigits(4, 2), plain=5), 0.06),
+        (SumsOfProducts(factors=ANY), 0.12),
+        (SumsOfProducts(min_terms=5, factors=ANY), 0.1),
+        (SumsOfProducts(factors=SHORT), 0.08),
+        (SumsOfProducts(factors=few), 0.08),
+        (SumsOfProducts(), 0.12),
+        (SumsOfProducts(min_terms=4), 0.05),
+        (Products(min_factors=4, factors=Between(10, 99)), 0.12),
+        (Products(), 0.06),
+        (Products(below=100_000), 0.06),
+        (Extremes(factors=ANY), 0.06),
+        (Extremes(factors=SHORT), 0.03),
+        (Extremes(factors=few), 0.05),
+        (Extremes(), 0.08),
     )
     return Recipe(
         mode=mode,
-        steps=2200,
-        plateau=0,
-        matrix_rate=0.005,
-        vector_rate=0.0015,
+        steps=14_000,
+        plateau=5000,
+        matrix_rate=0.006,
+        vector_rate=0.0018,
         seed=seed,
-        lessons=(Lesson(2200, (*whole_range(0.2, 0.3, 0.15, 0.15), *small)),),
+        lessons=(Lesson(14_000, mixture),),
     )
 
 
-def polished(seed: int = 5) -> Recipe:
-    """From the fork/join model: more of what was still wrong, long sums and short factors."""
-    few = Between(0, 20)
-    mixture = (
-        (OneStep(factors=SHORT, plain=4), 0.2),
-        (SumsOfProducts(factors=ANY), 0.2),
-        (SumsOfProducts(min_terms=5, factors=ANY), 0.15),
-        (SumsOfProducts(factors=few), 0.15),
-        (Products(min_factors=4, factors=Between(10, 99)), 0.1),
-        (Products(below=100_000), 0.1),
+def polished(mode: str, seed: int = 8) -> Recipe:
+    """From the finished model, in either mode: factors of all lengths side by side."""
+    even = ByDigits(3, 2, rising=1)
+    mixture: Mixture = (
+        (OneStep(factors=SHORT, plain=4), 0.04),
+        (OneStep(), 0.06),
+        (SumsOfProducts(factors=even), 0.2),
+        (SumsOfProducts(min_terms=5, factors=even), 0.08),
+        (SumsOfProducts(), 0.17),
+        (SumsOfProducts(factors=ANY), 0.1),
+        (Products(min_factors=4, factors=Between(10, 99)), 0.12),
+        (Products(), 0.06),
+        (Products(below=100_000), 0.06),
+        (Extremes(factors=even), 0.1),
+        (Extremes(), 0.06),
         (Extremes(factors=ANY), 0.05),
-        (Extremes(factors=few), 0.05),
     )
     return Recipe(
-        mode="parallel",
-        steps=2400,
-        plateau=0,
-        matrix_rate=0.004,
-        vector_rate=0.0012,
+        mode=mode,
+        steps=7500,
+        plateau=2000,
+        matrix_rate=0.006,
+        vector_rate=0.0018,
         seed=seed,
-        lessons=(Lesson(2400, mixture),),
+        lessons=(Lesson(7500, mixture),),
     )
 
 
-def evened(seed: int = 6) -> Recipe:
-    """From the polished model, at low rates: comparisons, whose last copy was often wrong."""
-    mixture = (
+def evened(mode: str, seed: int = 9) -> Recipe:
+    """From the polished model, in either mode, at low rates: single steps, rarer than the rest until then."""
+    mixture: Mixture = (
         (OneStep(factors=SHORT, plain=4), 0.2),
-        (SumsOfProducts(max_terms=5, factors=ANY), 0.2),
-        (SumsOfProducts(factors=Between(0, 20)), 0.05),
-        (Products(min_factors=4, factors=Between(10, 99)), 0.15),
-        (Products(below=100_000), 0.05),
-        (Extremes(max_terms=3, factors=Between(10, 99)), 0.15),
-        (Extremes(factors=ANY), 0.2),
+        (OneStep(), 0.2),
+        (SumsOfProducts(), 0.15),
+        (SumsOfProducts(factors=ANY), 0.1),
+        (Products(min_factors=4, factors=Between(10, 99)), 0.1),
+        (Products(), 0.05),
+        (Extremes(), 0.12),
+        (Extremes(factors=ANY), 0.08),
     )
     return Recipe(
-        mode="parallel",
-        steps=600,
+        mode=mode,
+        steps=1500,
         plateau=0,
-        matrix_rate=0.0025,
-        vector_rate=0.00075,
+        matrix_rate=0.003,
+        vector_rate=0.0009,
         seed=seed,
-        lessons=(Lesson(600, mixture),),
+        lessons=(Lesson(1500, mixture),),
     )
 
 
@@ -151,8 +170,10 @@ STAGES: dict[str, Callable[[], Recipe]] = {
     "sequential": sequential,
     "widened": widened,
     "parallel": lambda: finished("parallel"),
-    "polished": polished,
-    "evened": evened,
+    "parallel-polished": lambda: polished("parallel"),
+    "parallel-evened": lambda: evened("parallel"),
     "twin": lambda: finished("sequential"),
+    "twin-polished": lambda: polished("sequential"),
+    "twin-evened": lambda: evened("sequential"),
 }
 """By the names that the command line takes; each but the first begins with the checkpoint of another."""

@@ -28,10 +28,10 @@ class Task(Protocol):
 
 
 _RANGE: tuple[Task, ...] = (
-    SumsOfProducts(max_terms=5, factors=Between(10, 99)),
+    SumsOfProducts(),
     Products(min_factors=4, factors=Between(10, 99)),
-    Extremes(max_terms=5, factors=Between(10, 99)),
-    OneStep(factors=ByDigits(2, 2), plain=4),
+    Extremes(),
+    OneStep(),
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in _RANGE}

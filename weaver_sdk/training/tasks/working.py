@@ -67,11 +67,16 @@ def comparison(left: int, right: int) -> str:
 
 
 def product(left: int, right: int) -> str:
-    """`left*right` with one row a digit of the shorter factor and the sum of the rows; ends padded."""
+    """`left*right` with one row a digit of the shorter factor and the sum of the rows; ends padded.
+
+    It begins as the question has it, and is turned round behind that: `6*66 66*6; …`. A model that has both
+    factors before it tells the longer one; asked to begin with it, it took one factor twice.
+    """
     top, bottom = longer_first(left, right)
     digits = [int(digit) for digit in reversed(str(bottom))]
     total = top * digits[0]
-    text = f"{top}*{bottom}; {row(top, digits[0])}"
+    turned = "" if top == left else f" {top}*{bottom}"
+    text = f"{left}*{right}{turned}; {row(top, digits[0])}"
     for zeros, digit in enumerate(digits[1:], start=1):
         value = top * digit * 10**zeros
         text += f"; {row(top, digit, zeros)}"
