@@ -2,7 +2,7 @@
 
     python benchmarks/held_out.py
 
-Two questions are the same here if they differ in wording, spacing and the cross alone. Takes ten minutes: the
+Two questions are the same here if they differ in wording, spacing and the cross alone. Takes three minutes: the
 problems of a stage are drawn once more as training drew them.
 """
 
