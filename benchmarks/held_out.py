@@ -2,8 +2,8 @@
 
     python benchmarks/held_out.py
 
-Two questions are the same here if they differ in wording, spacing and the cross alone. The problems of a stage
-are drawn once more, as training drew them, which takes three minutes.
+Two questions are the same here if they differ in wording, spacing and the cross alone. The problems of a
+stage are drawn once more, as training drew them, which takes three minutes.
 """
 
 from __future__ import annotations
