@@ -29,7 +29,7 @@ def mixture(
 
 
 def whole_range(one_step: float, sums: float, products: float, extremes: float) -> Mixture:
-    """The range of the packaged models: six terms, products of four factors up to a million.
+    """Numbers of up to two digits: six terms, products of four factors up to a million.
 
     A third of the single steps and a fifth of the products are of other sizes: the rows of a product of four
     are as long as those of 4 digits by 2, and short factors are rare where all numbers are as likely.
@@ -84,7 +84,8 @@ def finished(mode: str, seed: int = 7) -> Recipe:
     """From the widened model, in either mode: the form, which is cheap, or none; and what was still wrong.
 
     That is long sums, whose signs stand far away; short factors, which few numbers below a hundred are; and
-    factors of three digits. Both packaged models end with this stage, so that they differ in the mode alone.
+    factors of three digits. Both packaged models take this stage and the two behind it: they differ in the
+    mode alone.
     """
     few = Between(0, 20)
     mixture: Mixture = (
