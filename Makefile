@@ -86,7 +86,7 @@ test-train: .venv-train/ready ## The tests and types of training; installs torch
 	.venv-vllm/bin/python -m pip install --quiet -e '.[test]' gguf
 	@touch $@
 
-test-vllm: .venv-vllm/ready ## The launcher with a real vLLM on the CPU; installs 3.4 GB, takes 20 minutes
+test-vllm: .venv-vllm/ready ## The launcher with a real vLLM on the CPU; installs 3.4 GB, takes 5 to 20 minutes
 	.venv-vllm/bin/pytest -q -m vllm tests/engines/vllm/test_real.py
 
 bench-nano: .venv-train/ready ## Accuracy, format and speed of the packaged model, held out
