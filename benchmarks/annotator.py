@@ -56,7 +56,7 @@ async def solved(plan: ConnectionPlan, console: Console) -> list[Trace]:
     connection = await plan.open()
     traces = []
     try:
-        teacher = Teacher(connection.backend, connection.render)
+        teacher = Teacher(connection.models["main"].backend, connection.models["main"].render)
         for problem, answer in track(PROBLEMS, "solving", console=console):
             text = await teacher.ask(SOLVE.format(problem=problem))
             if re.findall(r"\d+", text)[-1:] == [answer]:

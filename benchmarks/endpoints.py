@@ -23,7 +23,7 @@ from typing import Any
 
 from weaver_sdk import Budget, LlamaServer, ParallelReasoner, Result, Sampling
 from weaver_sdk.backends.capabilities import KNOWN
-from weaver_sdk.markup.prompted import PromptedStrategy
+from weaver_sdk.strategies.prompted import PromptedStrategy
 from weaver_sdk.training.tasks import TASKS, Problem, problems
 
 BUDGET = Budget(total_tokens=1500, thread_tokens=200)

@@ -87,7 +87,7 @@ async def engine(given: argparse.Namespace) -> AsyncIterator[Backend]:
             plan = ConnectionPlan(engine=server, strategy="native")
         connection = await plan.open()
         stack.push_async_callback(connection.aclose)
-        yield connection.backend
+        yield connection.models["main"].backend
 
 
 async def one_run(

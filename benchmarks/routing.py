@@ -32,7 +32,8 @@ from weaver_sdk import Budget, CompletionsBackend, ParallelReasoner, Result, Sam
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
 from weaver_sdk.errors import WeaverError
 from weaver_sdk.events import Event
-from weaver_sdk.markup.prompted import Phase, PromptedStrategy
+from weaver_sdk.strategies.grammars import Place
+from weaver_sdk.strategies.prompted import PromptedStrategy
 
 DIRECT = "one replica, no router"
 KEYLESS = "consistent_hash, no key"
@@ -60,17 +61,17 @@ class FourThreads(PromptedStrategy):
     free: bool = False
     """Whether what follows the outlines is free: under a grammar no stream is taken up where it broke."""
 
-    def grammar_for(self, phase: Phase) -> str | None:
+    def grammar_for(self, place: Place) -> str | None:
         """Return the form that leaves no choice but the words."""
         line = "line ::= [A-Za-z ,]{40,50}\n"
-        if phase == "open":
+        if place == "open":
             outlines = " ".join(f'"<Outline>{n}: {part}</Outline>\\n"' for n, part in enumerate(PARTS, 1))
             return (
                 f'root ::= "<think>\\n" line "\\n<Parallel>\\n<Outlines>\\n" {outlines} "</Outlines>"\n{line}'
             )
         if self.free:
             return None
-        if phase == "thread":
+        if place == "thread":
             return 'root ::= " " [a-z ]{70,80} "\\n</Thread>"\n'
         return f'root ::= "</Parallel>\\n" line "\\n</think>\\n\\\\boxed{{" [0-9]{{1,4}} "}}"\n{line}'
 

@@ -14,7 +14,7 @@ FLOORS = [
     {"cli"},
     {"reasoner"},
     {"connection", "settings"},
-    {"strategy"},
+    {"strategies"},
     {"runtime"},
     {"backends"},
     {"engines", "models"},

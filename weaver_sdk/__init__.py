@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     )
     from weaver_sdk.events import Event, dump_event, load_event
     from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
-    from weaver_sdk.markup.planned import PlannedStrategy
-    from weaver_sdk.markup.prompted import PromptedStrategy
-    from weaver_sdk.markup.worked import WorkedExample
     from weaver_sdk.options import Budget, Mode, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
     from weaver_sdk.result import Fork, Repair, Result, Segment, Telemetry, Thread, Trace
     from weaver_sdk.runtime.stream import RunStream
+    from weaver_sdk.strategies.planned import PlannedStrategy
+    from weaver_sdk.strategies.prompted import PromptedStrategy
+    from weaver_sdk.strategies.worked import WorkedExample
 
 __version__ = "0.1.0"
 
@@ -89,13 +89,13 @@ _ROOMS = {
     ),
     "weaver_sdk.events": ("Event", "dump_event", "load_event"),
     "weaver_sdk.markup.dialect": ("THREADWEAVER", "Dialect"),
-    "weaver_sdk.markup.planned": ("PlannedStrategy",),
-    "weaver_sdk.markup.prompted": ("PromptedStrategy",),
-    "weaver_sdk.markup.worked": ("WorkedExample",),
     "weaver_sdk.options": ("Budget", "Mode", "Sampling"),
     "weaver_sdk.reasoner": ("ParallelReasoner",),
     "weaver_sdk.result": ("Fork", "Repair", "Result", "Segment", "Telemetry", "Thread", "Trace"),
     "weaver_sdk.runtime.stream": ("RunStream",),
+    "weaver_sdk.strategies.planned": ("PlannedStrategy",),
+    "weaver_sdk.strategies.prompted": ("PromptedStrategy",),
+    "weaver_sdk.strategies.worked": ("WorkedExample",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.base import Api, Backend, Capabilities, Prompt, TellsTemplate, TellsTokens
+from weaver_sdk.backends.base import Api, Backend, Capabilities, TellsTemplate, TellsTokens
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
@@ -19,10 +19,11 @@ from weaver_sdk.backends.link import server_address
 from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
-from weaver_sdk.markup.prompts import TEMPLATES, Messages, render, template_for_model
-from weaver_sdk.options import Mode, PrefixForm
+from weaver_sdk.markup.prompts import TEMPLATES, render, template_for_model
+from weaver_sdk.options import PrefixForm
+from weaver_sdk.runtime.config import Model, Render
 from weaver_sdk.settings import resolve_model, resolve_server
-from weaver_sdk.strategy import Approach, Grammars, RenderPrompt, StrategyChoice, check_choice, choose
+from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,7 +36,7 @@ _log = logging.getLogger("weaver_sdk")
 ApiChoice = Literal["auto"] | Api
 """Which endpoint to ask; "auto": `/v1/completions` where it is there, else `/v1/chat/completions`."""
 
-TemplateChoice = str | RenderPrompt
+TemplateChoice = str | Render
 """The name of a template, "auto", "raw", or a callable."""
 
 
@@ -69,25 +70,16 @@ class Engine(Protocol):
 class Connection:
     """What runs need, open."""
 
-    backend: Backend
+    models: Mapping[str, Model]
     """What runs speak with."""
-    approach: Approach
-    render: RenderPrompt
+    chosen: ChosenStrategy
     places: asyncio.Semaphore
     opened: AsyncExitStack
     """What was opened for it."""
-    tag_tokens: Mapping[str, tuple[int, ...]]
+    stop_tokens: Mapping[str, tuple[int, ...]]
     """The tags that end a completion, as the server makes tokens of them; empty where it does not tell."""
     warm_joins: bool
     """Whether joins are computed ahead."""
-
-    def prompt(self, problem: str, history: Messages, mode: Mode) -> Prompt:
-        """Return a problem as the server takes it."""
-        return self.approach.prompt(problem, history, mode, self.render)
-
-    def grammars(self, mode: Mode) -> Grammars | None:
-        """Return what holds the model to the markup, where something has to and the server can."""
-        return self.approach.grammars(mode, self.backend)
 
     async def aclose(self) -> None:
         """Close what was opened for it."""
@@ -173,7 +165,7 @@ class ConnectionPlan:
             backend = await self._open_backend(opened)
             template = await self._template(backend)
             chats = template is not None and self.template != "raw"
-            approach = choose(
+            chosen = choose(
                 self.strategy,
                 self._dialect(),
                 backend,
@@ -182,45 +174,45 @@ class ConnectionPlan:
             )
             if not backend.capabilities.reliable_finish:
                 _log.warning("how a text ended may be made up by what lies between: %r", backend)
-            _log.info("model %r, strategy %s: %s", backend.model, approach.name, approach.why)
-            if template is None and approach.needs_template:
+            _log.info("model %r, strategy %s: %s", backend.model, chosen.name, chosen.why)
+            if template is None and chosen.needs_template:
                 _log.warning(
                     "no chat template is known for model %r: the question is sent as it is. Give template=…",
                     backend.model,
                 )
             how = template or partial(render, template=TEMPLATES["raw"])
             return Connection(
-                backend=approach.backend(backend, how),
-                approach=approach,
-                render=how,
+                models={"main": Model(backend=backend, render=how)},
+                chosen=chosen,
                 places=asyncio.Semaphore(self.max_concurrency),
                 opened=opened,
-                tag_tokens=await self._tag_tokens(backend, approach),
-                warm_joins=self._warms_joins(approach, backend),
+                stop_tokens=await self._stop_tokens(backend, chosen),
+                warm_joins=self._warms_joins(chosen, backend),
             )
         except BaseException:
             await opened.aclose()
             raise
 
-    def _warms_joins(self, approach: Approach, backend: Backend) -> bool:
+    def _warms_joins(self, chosen: ChosenStrategy, backend: Backend) -> bool:
         """Tell whether joins are computed ahead: as the user says, else where the engine gains by it.
 
         Where input tokens are paid for, or others wait for the server, that is the user's to decide.
         """
         wanted = getattr(self.engine, "warms_joins", False) if self.warm_joins is None else self.warm_joins
-        return bool(wanted) and approach.continues(backend.capabilities)
+        return bool(wanted) and chosen.continues(backend.capabilities)
 
-    async def _tag_tokens(self, backend: Backend, approach: Approach) -> Mapping[str, tuple[int, ...]]:
+    async def _stop_tokens(self, backend: Backend, chosen: ChosenStrategy) -> Mapping[str, tuple[int, ...]]:
         """Ask for the tokens of the tags that end a completion, where the server sends those of its text."""
         able = backend.capabilities
-        if self.prefix == "tokens" and not (able.token_prompts and approach.continues(able)):
+        if self.prefix == "tokens" and not (able.token_prompts and chosen.continues(able)):
             raise ConfigurationError(
-                f'prefix="tokens": {backend!r} with strategy {approach.name} takes no tokens for a prefix: '
+                f'prefix="tokens": {backend!r} with strategy {chosen.name} takes no tokens for a prefix: '
                 'use prefix="text"'
             )
-        if not able.token_ids or not isinstance(backend, TellsTokens):
+        dialect = chosen.dialect
+        if dialect is None or not able.token_ids or not isinstance(backend, TellsTokens):
             return {}
-        tags = (approach.dialect.outlines[1], approach.dialect.thread[1])
+        tags = (dialect.outlines[1], dialect.thread[1])
         told = zip(tags, await asyncio.gather(*map(backend.tokens, tags)), strict=True)
         return {tag: tokens for tag, tokens in told if tokens}
 
@@ -325,7 +317,7 @@ class ConnectionPlan:
     def _timeouts(self) -> Timeouts:
         return self.timeout if isinstance(self.timeout, Timeouts) else Timeouts(idle=self.timeout)
 
-    async def _template(self, backend: Backend) -> RenderPrompt | None:
+    async def _template(self, backend: Backend) -> Render | None:
         """Return how a question becomes a prompt; "auto" asks the server first, then the model's name."""
         if backend.capabilities.api == "chat":
             return partial(render, template=TEMPLATES["raw"])  # the server wraps the turns

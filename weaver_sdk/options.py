@@ -11,9 +11,6 @@ from weaver_sdk.errors import BudgetError, ConfigurationError
 Mode = Literal["parallel", "sequential"]
 """`parallel` runs the fork/join state machine; `sequential` is the same model with the tags as plain text."""
 
-StrategyName = Literal["native", "prompted", "planned"]
-"""Why a model forks: it was trained to, it is shown how, or it is asked for a plan and then for each part."""
-
 PrefixForm = Literal["text", "tokens"]
 """What a request begins with: the text so far, which the server cuts into tokens again, or the very tokens
 that were written."""

@@ -13,9 +13,10 @@ from weaver_sdk.connection import Connection, ConnectionPlan
 from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.options import Budget, Mode, Sampling
 from weaver_sdk.result import Result
-from weaver_sdk.runtime.plan import Plan
+from weaver_sdk.runtime.config import RunConfig
 from weaver_sdk.runtime.run import Run
 from weaver_sdk.runtime.stream import OnEvent, RunStream
+from weaver_sdk.strategies.strategy import program_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from weaver_sdk.connection import ApiChoice, Engine, TemplateChoice
     from weaver_sdk.markup import Dialect
     from weaver_sdk.options import PrefixForm
-    from weaver_sdk.strategy import StrategyChoice
+    from weaver_sdk.strategies.choose import StrategyChoice
 
 
 class ParallelReasoner:
@@ -204,7 +205,7 @@ class ParallelReasoner:
             BackendError: the main line could not be decoded; `error.result` holds what was done.
             ConfigurationError: the server, the key or the model is not as given.
         """
-        run = await self._prepare(problem, mode, sampling, budget, history, on_event, routing_key)
+        run = await self._prepare(problem, mode, sampling, budget, history, [on_event], routing_key)
         return await run.execute()
 
     def stream(
@@ -224,9 +225,9 @@ class ParallelReasoner:
         """
 
         async def prepare(out: OnEvent) -> Run:
-            return await self._prepare(problem, mode, sampling, budget, history, out, routing_key)
+            return await self._prepare(problem, mode, sampling, budget, history, [out, on_event], routing_key)
 
-        return RunStream(prepare, on_event)
+        return RunStream(prepare)
 
     async def solve_many(
         self,
@@ -257,7 +258,7 @@ class ParallelReasoner:
         errors: list[Exception] = []
 
         async def solve_one(index: int, problem: str) -> Result:
-            run = await self._prepare(problem, mode, sampling, budget, (), on_event, index=index)
+            run = await self._prepare(problem, mode, sampling, budget, (), [on_event], index=index)
             return await run.execute()
 
         def start_next() -> bool:
@@ -338,7 +339,7 @@ class ParallelReasoner:
         sampling: Sampling | None,
         budget: Budget | None,
         history: Sequence[Mapping[str, str]],
-        on_event: OnEvent | None,
+        listeners: Iterable[OnEvent | None],
         routing_key: str | None = None,
         *,
         index: int | None = None,
@@ -348,25 +349,21 @@ class ParallelReasoner:
         if not problem.strip():
             raise ConfigurationError("the problem is empty: give the text of a question")
         connection = await self._connection()
-        plan = Plan(
+        config = RunConfig(
             run_id=uuid.uuid4().hex[:12],
-            problem=problem,
-            prompt=connection.prompt(problem, history, mode),
-            dialect=connection.approach.dialect,
+            messages=(*map(dict, history), {"role": "user", "content": problem}),
+            program=program_of(connection.chosen.strategy, mode),
+            models=connection.models,
             mode=mode,
             sampling=sampling or self._sampling,
             budget=budget or self._budget,
-            grammar_for=connection.grammars(mode),
-            stop=connection.approach.stop,
             prefix=self._plan.prefix,
-            tag_tokens=connection.tag_tokens,
+            stop_tokens=connection.stop_tokens,
             warm_joins=connection.warm_joins,
-            strategy=connection.approach.name,
-            reliable_finish=connection.backend.capabilities.reliable_finish,
             index=index,
             routing_key=routing_key,
         )
-        return Run(plan, connection.backend, connection.places, on_event)
+        return Run(config, connection.places, tuple(filter(None, listeners)))
 
     async def _connection(self) -> Connection:
         """Open the connection once, however many calls ask for it; a failed opening is tried again."""

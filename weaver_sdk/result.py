@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from weaver_sdk.options import Mode, StrategyName
+from weaver_sdk.options import Mode
 
 Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancelled"]
 """How a piece of text ended: `done` by its own closing tag, the others by something that cut it short."""
@@ -16,6 +16,9 @@ Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancell
 Finish = Literal["stop", "length", "budget", "cancelled", "error"]
 """How a run ended: `stop` by the model, `length` by the server's limit, `budget` by ours; `error` only in
 what an error carries as its `result`."""
+
+Phase = Literal["plan", "reasoning", "answer"]
+"""What a piece of text is for: how the work is divided (markup and outlines too), the work, or the answer."""
 
 TokensFrom = Literal["usage", "token_ids", "chunks"]
 """Where token counts come from, best first: the server's usage, token ids it sent, or chunks counted."""
@@ -93,6 +96,12 @@ class Segment:
     outcome: Outcome
     reasoning: str = ""
     """What a chat server sent in a field of its own, beside the text. It is no part of the trajectory."""
+    phase: Phase = "answer"
+    """What its text is for; of a segment that goes over from one phase to the next, the last."""
+    kept: bool = True
+    """Whether its text belongs to the trajectory; else it was a question on the side."""
+    model: str = "main"
+    """Which of the run's models wrote it."""
     first_token: float | None = None
     """When its first token came; behind a join, what passed since `started` is mostly prefill."""
     prompt_tokens: int | None = None
@@ -142,6 +151,8 @@ class Fork:
     ended: float
     joined: str
     """The exact text that was appended to the context at the join."""
+    waited_after: int = 0
+    """How many further parts of the trace ran before this one was waited for: 0 unless it was spawned."""
 
 
 Trace = list[Segment | Fork]
@@ -195,6 +206,31 @@ class Telemetry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a strategy may know of a run when it says what came of it."""
+
+    text: str
+    answer: str
+    """The text of the main line's phase "answer"."""
+    forks: int
+    finish: Finish
+    mode: Mode
+    repairs: tuple[Repair, ...] = ()
+    max_depth: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What came of a run, as its strategy reads its text."""
+
+    answer: str | None
+    well_formed: bool = True
+    exact: bool = True
+    no_fork_reason: NoForkReason = "not_divided"
+    """Why there is no fork, where there is none and no limit forbade it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """A finished run."""
 
@@ -214,8 +250,8 @@ class Result:
     """Whether the trajectory is the strict form of its dialect."""
     no_fork_reason: NoForkReason | None = None
     """Why the run did not fork; `None` where it did."""
-    strategy: StrategyName = "native"
-    """How the model was brought to fork."""
+    strategy: str = "native"
+    """The name of the strategy that led the run."""
     exact: bool = True
     """Whether joined text is what the dialect's models were trained on; `False` where stitching only comes
     near to it. See `Dialect.exact`."""

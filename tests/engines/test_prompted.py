@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from weaver_sdk.backends.base import Prompt
 from weaver_sdk.backends.llama import LlamaBackend
 from weaver_sdk.engines.llama import LlamaServer
-from weaver_sdk.markup.prompted import PROMPTED
-from weaver_sdk.options import Budget, Sampling
-from weaver_sdk.runtime.plan import Plan
+from weaver_sdk.options import Sampling
+from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.runtime.run import Run
+from weaver_sdk.strategies.prompted import PromptedStrategy
+from weaver_sdk.strategies.strategy import program_of
 
 
 @pytest.mark.parametrize(
@@ -20,17 +20,15 @@ from weaver_sdk.runtime.run import Run
 )
 async def test_a_whole_run_on_an_untrained_model(engine: LlamaServer, question: str) -> None:
     backend = LlamaBackend(engine.url, model=engine.model_name, slots=engine.slots)
-    plan = Plan(
+    strategy = PromptedStrategy()
+    config = RunConfig(
         run_id="run",
-        problem=question,
-        prompt=Prompt(text=PROMPTED.prompt([{"role": "user", "content": question}])),
-        dialect=PROMPTED.dialect,
-        mode="parallel",
+        messages=({"role": "user", "content": question},),
+        program=program_of(strategy),
+        models={"main": Model(backend=backend, render=strategy.prompt)},
         sampling=Sampling(temperature=0),
-        budget=Budget(),
-        grammar_for=PROMPTED.grammar_for,
     )
-    result = await Run(plan, backend, asyncio.Semaphore(8)).execute()
+    result = await Run(config, asyncio.Semaphore(8)).execute()
     await backend.aclose()
     assert result.finish == "stop"
     assert result.well_formed

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from weaver_sdk.backends.base import Backend, Prompt
+from weaver_sdk.backends.base import Backend
 from weaver_sdk.events import Event
 from weaver_sdk.markup import THREADWEAVER, Dialect
-from weaver_sdk.options import Budget, Mode, Sampling
+from weaver_sdk.options import Mode
 from weaver_sdk.result import Fork, Result, Thread
-from weaver_sdk.runtime.plan import Plan
+from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.runtime.run import Run
+from weaver_sdk.strategies.native import Native
+from weaver_sdk.strategies.strategy import Strategy, program_of
 from weaver_sdk.testing import ScriptedBackend
 
 OUTLINES = "<think>\nTwo parts.\n<Parallel>\n<Outlines>\n<Outline>1: a</Outline>\n<Outline>2: b</Outline>\n"
@@ -41,25 +44,24 @@ def table(**changes: Any) -> dict[str, Any]:
 def new_run(
     backend: Backend,
     *,
-    budget: Budget | None = None,
-    mode: Mode = "parallel",
     dialect: Dialect = THREADWEAVER,
+    strategy: Strategy | None = None,
     problem: str = "Q",
-    emit: Callable[[Event], None] | None = None,
+    mode: Mode = "parallel",
+    listeners: tuple[Callable[[Event], None], ...] = (),
     places: int = 64,
     **more: Any,
 ) -> Run:
-    plan = Plan(
+    """A run whose model goes on from the bare problem."""
+    config = RunConfig(
         run_id="r1",
-        problem=problem,
-        prompt=Prompt(text=problem),
-        dialect=dialect,
+        messages=({"role": "user", "content": problem},),
+        program=program_of(strategy or Native(dialect=replace(dialect, instruction="")), mode),
+        models={"main": Model(backend=backend, render=lambda turns: turns[-1]["content"])},
         mode=mode,
-        sampling=Sampling(),
-        budget=budget or Budget(),
-        **more,
+        **{name: value for name, value in more.items() if value is not None},
     )
-    return Run(plan, backend, asyncio.Semaphore(places), emit)
+    return Run(config, asyncio.Semaphore(places), listeners)
 
 
 async def play(answers: Any, **options: Any) -> Result:

@@ -61,7 +61,7 @@ class Lettered(ScriptedBackend):
 
 async def play_letters(answers: Any, prefix: str, **options: Any) -> tuple[Result, Lettered]:
     backend = Lettered(answers)
-    run = new_run(backend, prefix=prefix, tag_tokens=TAGS, **options)
+    run = new_run(backend, prefix=prefix, stop_tokens=TAGS, **options)
     return await run.execute(), backend
 
 

@@ -25,9 +25,9 @@ from weaver_sdk.testing import Reply, ScriptedBackend
 
 def watch(backend: ScriptedBackend, on_event: OnEvent | None = None) -> RunStream:
     async def prepare(out: OnEvent) -> Run:
-        return new_run(backend, emit=out)
+        return new_run(backend, listeners=tuple(filter(None, [out, on_event])))
 
-    return RunStream(prepare, on_event)
+    return RunStream(prepare)
 
 
 async def collect(backend: ScriptedBackend) -> list[Event]:

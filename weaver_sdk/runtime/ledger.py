@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from weaver_sdk.options import Budget
-from weaver_sdk.runtime.lines import Block, Line, Piece
+from weaver_sdk.runtime.lines import LiveFork, LiveThread, critical_part
+from weaver_sdk.telemetry.measures import longest_path
 
 
 class Ledger:
     """Holds a run to its budget. A part of each limit is kept back for the answer until `open_reserve()`."""
 
-    def __init__(self, budget: Budget, main: Line) -> None:
+    def __init__(self, budget: Budget, main: LiveThread) -> None:
         self._budget = budget
         self._main = main
         self._reserve_open = False
@@ -35,10 +37,28 @@ class Ledger:
         limit = self._tokens(self._budget.total_tokens)
         return limit is not None and self._spent >= limit
 
-    def allowance(self, line: Line) -> int | None:
+    def allowance(self, line: LiveThread) -> int | None:
         """Return how many tokens the next piece of a line may have; `None` for no limit."""
         limits = list(self._limits(line))
         return max(0, min(limits)) if limits else None
+
+    def spent(self, line: LiveThread, now: float) -> Literal["tokens", "seconds"] | None:
+        """Return which limit of the whole run is used up at the end of a line, if one is."""
+        if self.deadline is not None and now >= self.deadline:
+            return "seconds"
+        limits = list(self._run_limits(line))
+        return "tokens" if limits and min(limits) <= 0 else None
+
+    def left(self, line: LiveThread) -> dict[str, int | None]:
+        """Return the tokens that are left at the end of a line: of the run, and of its critical path."""
+        total = self._tokens(self._budget.total_tokens)
+        critical = self._tokens(self._budget.critical_path_tokens)
+        return {
+            "tokens": None if total is None else max(0, total - self._spent),
+            "critical_path_tokens": None
+            if critical is None
+            else max(0, critical - _critical_until(self._main, line)),
+        }
 
     def open_reserve(self) -> None:
         """Free what was kept back for the answer."""
@@ -46,15 +66,18 @@ class Ledger:
         # Where only time or a thread was limited, the answer still has to be short.
         self._allowance = self._spent + self._budget.reserve_tokens
 
-    def _limits(self, line: Line) -> Iterator[int]:
+    def _limits(self, line: LiveThread) -> Iterator[int]:
+        yield from self._run_limits(line)
+        if line.place is not None and self._budget.thread_tokens is not None:
+            yield self._budget.thread_tokens - line.critical_tokens()
+
+    def _run_limits(self, line: LiveThread) -> Iterator[int]:
         total = self._tokens(self._budget.total_tokens)
         if total is not None:
             yield total - self._spent
         critical = self._tokens(self._budget.critical_path_tokens)
         if critical is not None:
             yield critical - _critical_until(self._main, line)
-        if line.place is not None and self._budget.thread_tokens is not None:
-            yield self._budget.thread_tokens - line.critical_tokens()
         if self._allowance is not None:
             yield self._allowance - self._spent
 
@@ -64,27 +87,23 @@ class Ledger:
         return limit - min(self._budget.reserve_tokens, limit // 4)
 
 
-def _critical_until(root: Line, line: Line) -> int:
+def _critical_until(root: LiveThread, line: LiveThread) -> int:
     """Return the tokens on the path from the start of the run to the end of `line`."""
     if root is line:
         return root.critical_tokens()
-    before = 0
-    for part in root.parts:
-        if isinstance(part, Piece):
-            before += part.tokens
-        elif inside := _holding(part, line):
+    for index, part in enumerate(root.parts):
+        if isinstance(part, LiveFork) and (inside := _holding(part, line)) is not None:
+            before = int(longest_path(map(critical_part, root.parts[:index])))
             return before + _critical_until(inside, line)
-        else:
-            before += max((thread.critical_tokens() for thread in part.lines), default=0)
-    return before
+    return root.critical_tokens()
 
 
-def _holding(block: Block, line: Line) -> Line | None:
-    """Return the thread of a block that is `line` or has it somewhere inside."""
-    for thread in block.lines:
+def _holding(fork: LiveFork, line: LiveThread) -> LiveThread | None:
+    """Return the thread of a fork that is `line` or has it somewhere inside."""
+    for thread in fork.threads:
         if thread is line:
             return thread
         for part in thread.parts:
-            if isinstance(part, Block) and _holding(part, line):
+            if isinstance(part, LiveFork) and _holding(part, line):
                 return thread
     return None

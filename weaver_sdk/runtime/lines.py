@@ -1,19 +1,18 @@
-"""What a run writes down while it goes: lines of pieces and blocks, complete at every moment.
+"""What a run writes down while it goes: threads of segments and forks, complete at every moment.
 
-A *line* is text that grows at its end: the main line of a run, or a thread. It is made of *pieces* (one
-completion each) and *blocks* (lines that ran side by side, then were joined). A run that is stopped anywhere
-can be told from its lines, so nothing that was done is lost.
+A *thread* is text that grows at its end; the main line of a run is one too. It is made of *segments* (one
+completion each, or text of the client) and *forks* (threads that ran side by side). A run that is stopped
+anywhere can be read from its main line, so nothing that was done is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from weaver_sdk.backends.base import Span
-from weaver_sdk.markup import Dialect, Outline, around_threads, end_thread, join_threads
-from weaver_sdk.result import Fork, Outcome, Segment, Thread, TokensFrom, Trace
-from weaver_sdk.telemetry.measures import known_sum
+from weaver_sdk.result import Fork, Outcome, Phase, Segment, Thread, TokensFrom, Trace
+from weaver_sdk.telemetry.measures import known_sum, longest_path
 
 Spans = tuple[Span, ...]
 """Text in stretches."""
@@ -25,19 +24,25 @@ def text_of(spans: Iterable[Span]) -> str:
 
 
 @dataclass
-class Piece:
-    """One completion as far as it has come."""
+class LiveSegment:
+    """One completion as far as it has come, with the client's own text around it."""
 
     lead: str = ""
     """What the client wrote before it."""
     written: list[str] = field(default_factory=list)
     """What the model wrote."""
     tail: str = ""
-    """What the client put behind it: the tag that ended it, which servers keep back."""
+    """What the client wrote after it."""
     ids: tuple[int, ...] | None = None
     """The tokens of `written`; `None` where they are not known for sure."""
     reasoning: list[str] = field(default_factory=list)
     """What came in a field of its own, beside the text."""
+    phase: Phase = "answer"
+    kept: bool = True
+    """Whether its text belongs to the thread; else it is in the trace alone."""
+    model: str = "main"
+    asked: bool = False
+    """Whether a completion was asked for; text of the client alone otherwise."""
     tokens: int = 0
     tokens_from: TokensFrom = "chunks"
     started: float = 0.0
@@ -55,67 +60,61 @@ class Piece:
         return "".join((self.lead, *self.written, self.tail))
 
     def spans(self) -> Iterator[Span]:
-        """Yield the same in stretches."""
-        yield Span(self.lead)
-        yield Span("".join(self.written), self.ids)
-        yield Span(self.tail)
+        """Yield what the thread holds of it, in stretches."""
+        if self.kept:
+            yield Span(self.lead)
+            yield Span("".join(self.written), self.ids)
+            yield Span(self.tail)
 
 
 @dataclass
-class Block:
-    """Lines that run side by side."""
+class LiveFork:
+    """Threads that run side by side."""
 
-    fork: int
-    lines: list[Line]
+    number: int
+    threads: list[LiveThread]
+    render: Callable[[], Iterable[Span]]
+    """What the threads add to the line they stand in, as far as they have come."""
     started: float
     ended: float = 0.0
-    joined: str | None = None
+    joined: Spans | None = None
+    waited_after: int | None = 0
+    """How many parts of the line ran before it was waited for; `None` while a spawned one still is not."""
 
-    def text(self, dialect: Dialect) -> str:
-        """Return what the block adds to the line it stands in, as far as it has come."""
-        if self.joined is not None:
-            return self.joined
-        return join_threads(dialect, [(line.outline, line.closed_text(dialect)) for line in self.lines])
-
-    def spans(self, dialect: Dialect, leading: int | None = None) -> Iterator[Span]:
-        """Yield the same in stretches; `leading`: so many threads alone, to the closing tag of the last."""
-        lines = self.lines[:leading]
-        first, *behind = around_threads(dialect, [line.outline for line in lines])
-        if leading is not None:
-            behind[-1] = dialect.thread[1]
-        yield Span(first)
-        for line, text in zip(lines, behind, strict=True):
-            yield from line.spans(dialect)
-            closing = line.closed_text(dialect).removeprefix(line.text(dialect))
-            yield Span(closing + text)
+    def spans(self) -> Spans:
+        """Return what the fork adds to the line it stands in."""
+        return tuple(self.render()) if self.joined is None else self.joined
 
 
 @dataclass
-class Line:
+class LiveThread:
     """The main line of a run, or one thread."""
 
-    outline: Outline = field(default_factory=lambda: Outline("", ""))
+    number: str = ""
+    """What it carries in the text, as in `<Thread>\\n2:`."""
+    label: str = ""
+    """What it works on, in words."""
     place: tuple[int, int] | None = None
     """(fork, thread), counted from 1; `None` for the main line."""
     depth: int = 0
-    """How many blocks it lies in."""
-    parts: list[Piece | Block] = field(default_factory=list)
+    """How many forks it lies in."""
+    parts: list[LiveSegment | LiveFork] = field(default_factory=list)
+    answer: list[str] = field(default_factory=list)
+    """Its text of the phase "answer"."""
+    started: float = 0.0
+    ended: float = 0.0
     outcome: Outcome = "cancelled"
     error: str | None = None
 
-    def text(self, dialect: Dialect) -> str:
-        """Return the text of the line as far as it has come."""
-        return "".join(part.text if isinstance(part, Piece) else part.text(dialect) for part in self.parts)
+    @property
+    def text(self) -> str:
+        """The text of the thread as far as it has come."""
+        return text_of(self.spans())
 
-    def spans(self, dialect: Dialect) -> Iterator[Span]:
+    def spans(self) -> Iterator[Span]:
         """Yield the same in stretches, each with its tokens where they are known."""
         for part in self.parts:
-            yield from part.spans() if isinstance(part, Piece) else part.spans(dialect)
-
-    def closed_text(self, dialect: Dialect) -> str:
-        """Return the text as it is joined: one that was cut ends as its closing tag wants it."""
-        text = self.text(dialect)
-        return text if self.outcome == "done" else end_thread(dialect, text)
+            yield from part.spans()
 
     def where(self, run_id: str) -> str:
         """Return which line of a run this is, in words."""
@@ -123,80 +122,84 @@ class Line:
             return f"run {run_id}, main line"
         return f"run {run_id}, fork {self.place[0]}, thread {self.place[1]}"
 
-    def task(self, dialect: Dialect) -> str:
-        """Say what a thread has to write; the main line just goes on."""
-        if self.place is None:
-            return ""
-        about = f" ({self.outline.text})" if self.outline.text else ""
-        return f"Write only part {self.outline.label}{about}, and close it with {dialect.thread[1]}."
-
-    def pieces(self) -> Iterator[Piece]:
-        """Yield every completion of the line, those of nested threads included."""
+    def segments(self) -> Iterator[LiveSegment]:
+        """Yield every segment of the thread, those of nested threads included."""
         for part in self.parts:
-            if isinstance(part, Piece):
+            if isinstance(part, LiveSegment):
                 yield part
             else:
-                for line in part.lines:
-                    yield from line.pieces()
+                for thread in part.threads:
+                    yield from thread.segments()
 
     def tokens(self) -> int:
-        """Return all tokens of the line, nested threads included."""
-        return sum(piece.tokens for piece in self.pieces())
+        """Return all tokens of the thread, nested threads included."""
+        return sum(segment.tokens for segment in self.segments())
 
     def critical_tokens(self) -> int:
-        """Return the line's tokens on its longest path: of each block only the longest thread counts."""
-        return sum(
-            part.tokens
-            if isinstance(part, Piece)
-            else max((line.critical_tokens() for line in part.lines), default=0)
-            for part in self.parts
-        )
+        """Return the thread's tokens on its longest path: of each fork only the longest thread counts."""
+        return int(longest_path(map(critical_part, self.parts)))
 
 
-def freeze(line: Line, dialect: Dialect) -> Trace:
-    """Return a line as the plain data of a result."""
-    return [_segment(part) if isinstance(part, Piece) else _fork(part, dialect) for part in line.parts]
+def critical_part(part: LiveSegment | LiveFork) -> tuple[int, int | None]:
+    """Return a part as `longest_path` takes it: its tokens, and after how many parts it was waited for."""
+    if isinstance(part, LiveSegment):
+        return part.tokens, 0
+    return max((thread.critical_tokens() for thread in part.threads), default=0), part.waited_after
 
 
-def _segment(piece: Piece) -> Segment:
+def freeze(thread: LiveThread) -> Trace:
+    """Return a thread as the plain data of a result."""
+    last = len(thread.parts) - 1
+    return [
+        _segment(part) if isinstance(part, LiveSegment) else _fork(part, last - index)
+        for index, part in enumerate(thread.parts)
+    ]
+
+
+def _segment(segment: LiveSegment) -> Segment:
     return Segment(
-        text=piece.text,
-        reasoning="".join(piece.reasoning),
-        tokens=piece.tokens,
-        started=piece.started,
-        ended=piece.ended,
-        outcome=piece.outcome,
-        first_token=piece.first_token,
-        prompt_tokens=piece.prompt_tokens,
-        cached_prompt_tokens=piece.cached_prompt_tokens,
+        text=segment.text,
+        reasoning="".join(segment.reasoning),
+        phase=segment.phase,
+        kept=segment.kept,
+        model=segment.model,
+        tokens=segment.tokens,
+        started=segment.started,
+        ended=segment.ended,
+        outcome=segment.outcome,
+        first_token=segment.first_token,
+        prompt_tokens=segment.prompt_tokens,
+        cached_prompt_tokens=segment.cached_prompt_tokens,
     )
 
 
-def _fork(block: Block, dialect: Dialect) -> Fork:
+def _fork(fork: LiveFork, later: int) -> Fork:
     return Fork(
-        fork=block.fork,
-        threads=[_thread(line, dialect) for line in block.lines],
-        started=block.started,
-        ended=block.ended,
-        joined=block.text(dialect),
+        fork=fork.number,
+        threads=[_thread(thread) for thread in fork.threads],
+        started=fork.started,
+        ended=fork.ended,
+        joined=text_of(fork.spans()),
+        waited_after=later if fork.waited_after is None else fork.waited_after,
     )
 
 
-def _thread(line: Line, dialect: Dialect) -> Thread:
-    pieces = [part for part in line.parts if isinstance(part, Piece)]
-    nested = any(isinstance(part, Block) for part in line.parts)
+def _thread(thread: LiveThread) -> Thread:
+    segments = [part for part in thread.parts if isinstance(part, LiveSegment)]
+    asked = [segment for segment in segments if segment.asked]
+    plain = len(thread.parts) == len(segments) <= 1 and all(segment.kept for segment in segments)
     return Thread(
-        label=line.outline.label,
-        outline=line.outline.text,
-        text=line.text(dialect),
-        reasoning="".join(part for piece in pieces for part in piece.reasoning),
-        tokens=line.tokens(),
-        started=pieces[0].started if pieces else 0.0,
-        ended=pieces[-1].ended if pieces else 0.0,
-        outcome=line.outcome,
-        error=line.error,
-        first_token=pieces[0].first_token if pieces else None,
-        prompt_tokens=known_sum(piece.prompt_tokens for piece in pieces),
-        cached_prompt_tokens=known_sum(piece.cached_prompt_tokens for piece in pieces),
-        trace=freeze(line, dialect) if nested else [],
+        label=thread.number,
+        outline=thread.label,
+        text=thread.text,
+        reasoning="".join(part for segment in segments for part in segment.reasoning),
+        tokens=thread.tokens(),
+        started=asked[0].started if asked else thread.started,
+        ended=asked[-1].ended if asked else thread.ended,
+        outcome=thread.outcome,
+        error=thread.error,
+        first_token=asked[0].first_token if asked else None,
+        prompt_tokens=known_sum(segment.prompt_tokens for segment in segments),
+        cached_prompt_tokens=known_sum(segment.cached_prompt_tokens for segment in segments),
+        trace=[] if plain else freeze(thread),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from weaver_sdk.backends.base import Retry, Usage
@@ -14,7 +14,7 @@ from weaver_sdk.result import Repair, RepairKind
 class Recorder:
     """Notes what happens in one run. Times are seconds since the run began, on a monotonic clock."""
 
-    def __init__(self, run_id: str, emit: Callable[[Event], None] | None) -> None:
+    def __init__(self, run_id: str, listeners: Sequence[Callable[[Event], None]] = ()) -> None:
         self.run_id = run_id
         self.repairs: list[Repair] = []
         self.requests = 0
@@ -26,16 +26,26 @@ class Recorder:
         self.warm_requests = 0
         self.warm_prefill_tokens: int | None = None
         self._began = time.monotonic()
-        self._emit = emit
+        self._listeners = list(listeners)
 
     def now(self) -> float:
         """Return the seconds since the run began."""
         return time.monotonic() - self._began
 
     def emit(self, event: Callable[..., Event], **fields: Any) -> None:
-        """Make an event with the run's id and the time, and let it out, where somebody listens."""
-        if self._emit is not None:
-            self._emit(event(run_id=self.run_id, at=self.now(), **fields))
+        """Make an event with the run's id and the time, and let it out, where somebody listens.
+
+        What a listener raises ends the run, and it is not called again.
+        """
+        if not self._listeners:
+            return
+        told = event(run_id=self.run_id, at=self.now(), **fields)
+        for listener in tuple(self._listeners):
+            try:
+                listener(told)
+            except BaseException:
+                self._listeners.remove(listener)
+                raise
 
     def wrote(self) -> None:
         """Note that text arrived."""

@@ -27,9 +27,8 @@ class RunStream:
     in a queue: a slow reader does not slow the model down.
     """
 
-    def __init__(self, prepare: Callable[[OnEvent], Awaitable[Run]], on_event: OnEvent | None = None) -> None:
+    def __init__(self, prepare: Callable[[OnEvent], Awaitable[Run]]) -> None:
         self._prepare = prepare
-        self._on_event = on_event
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._task: asyncio.Task[Result] | None = None
         self._result: Result | None = None
@@ -94,5 +93,3 @@ class RunStream:
         if isinstance(event, RunFinished):
             self._result = event.result
         self._events.put_nowait(event)
-        if self._on_event is not None:
-            self._on_event(event)

@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
-from weaver_sdk.markup import has_escaped_tags
-from weaver_sdk.markup.answer import extract_answer
-from weaver_sdk.markup.well_formed import is_well_formed
-from weaver_sdk.result import Finish, NoForkReason, Result, Telemetry, TokensFrom, Trace
-from weaver_sdk.runtime.lines import Line, freeze
-from weaver_sdk.runtime.plan import Plan
+from weaver_sdk.result import Draft, Finish, NoForkReason, Result, Telemetry, TokensFrom, Trace
+from weaver_sdk.runtime.config import RunConfig
+from weaver_sdk.runtime.lines import LiveThread, freeze
 from weaver_sdk.runtime.recorder import Recorder
 from weaver_sdk.telemetry import measures
 
 
-def summarize(plan: Plan, model: str, main: Line, recorder: Recorder, finish: Finish) -> Result:
+def summarize(config: RunConfig, main: LiveThread, recorder: Recorder, finish: Finish) -> Result:
     """Return the result of a run as far as it has come."""
-    trace = freeze(main, plan.dialect)
-    text = main.text(plan.dialect)
+    trace, text = freeze(main), main.text
     telemetry = _telemetry(trace, main, recorder)
+    draft = Draft(
+        text=text,
+        answer="".join(main.answer),
+        forks=telemetry.forks,
+        finish=finish,
+        mode=config.mode,
+        repairs=tuple(recorder.repairs),
+        max_depth=config.budget.max_depth,
+    )
+    found = config.program.read(draft)
+    backend = config.models["main"].backend
     return Result(
-        run_id=plan.run_id,
-        problem=plan.problem,
-        model=model,
-        mode=plan.mode,
-        answer=_answer(plan, text, finish),
+        run_id=config.run_id,
+        problem=config.problem,
+        model=backend.model,
+        mode=config.mode,
+        answer=found.answer,
         text=text,
         finish=finish,
         trace=trace,
         repairs=list(recorder.repairs),
         telemetry=telemetry,
-        well_formed=is_well_formed(
-            text, plan.dialect, max(1, plan.budget.max_depth), think_open=plan.reasoning_begun
-        ),
-        no_fork_reason=_no_fork_reason(plan, trace, text, recorder),
-        index=plan.index,
-        strategy=plan.strategy,
-        exact=plan.dialect.exact or telemetry.forks == 0,
-        reliable_finish=plan.reliable_finish,
+        well_formed=found.well_formed,
+        no_fork_reason=_limit_on_forks(config) or found.no_fork_reason if telemetry.forks == 0 else None,
+        index=config.index,
+        strategy=config.program.name,
+        exact=found.exact,
+        reliable_finish=backend.capabilities.reliable_finish,
     )
 
 
-def _answer(plan: Plan, text: str, finish: Finish) -> str | None:
-    """Return the answer; all of the text, where it is whole and the model was shown no markup to write."""
-    answer = extract_answer(text, plan.dialect)
-    if answer is None and plan.strategy != "native" and plan.mode == "sequential" and finish == "stop":
-        return text.strip() or None
-    return answer
-
-
-def _telemetry(trace: Trace, main: Line, recorder: Recorder) -> Telemetry:
+def _telemetry(trace: Trace, main: LiveThread, recorder: Recorder) -> Telemetry:
     wall = recorder.now()
     critical = measures.critical_path_seconds(trace)
     forks = list(measures.forks_of(trace))
-    sources: set[TokensFrom] = {piece.tokens_from for piece in main.pieces() if piece.tokens}
+    sources: set[TokensFrom] = {segment.tokens_from for segment in main.segments() if segment.tokens}
     return Telemetry(
         total_tokens=measures.total_tokens(trace),
         critical_path_tokens=measures.critical_path_tokens(trace),
@@ -84,17 +81,9 @@ def _weakest(sources: set[TokensFrom]) -> TokensFrom:
     return "token_ids" if "token_ids" in sources else "usage"
 
 
-def _no_fork_reason(plan: Plan, trace: Trace, text: str, recorder: Recorder) -> NoForkReason | None:
-    if next(measures.forks_of(trace), None) is not None:
-        return None
-    if plan.mode == "sequential":
+def _limit_on_forks(config: RunConfig) -> NoForkReason | None:
+    if config.mode == "sequential":
         return "sequential_mode"
-    if plan.budget.max_depth == 0 or plan.budget.max_threads == 0:
+    if config.budget.max_depth == 0 or config.budget.max_threads == 0:
         return "max_depth"
-    if plan.budget.max_forks == 0:
-        return "max_forks"
-    if any(repair.kind == "unreadable_outlines" for repair in recorder.repairs):
-        return "unreadable_outlines"
-    if has_escaped_tags(text, plan.dialect):
-        return "escaped_tags"
-    return "no_tag" if plan.strategy == "native" else "not_divided"
+    return "max_forks" if config.budget.max_forks == 0 else None

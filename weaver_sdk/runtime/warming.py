@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from weaver_sdk.backends.base import Backend, CompletionRequest
+from weaver_sdk.backends.base import CompletionRequest, Prompt
 from weaver_sdk.errors import BackendError
 from weaver_sdk.runtime.completion import prefill
-from weaver_sdk.runtime.lines import Block, Line, Spans, text_of
-from weaver_sdk.runtime.plan import Plan
+from weaver_sdk.runtime.config import RunConfig
+from weaver_sdk.runtime.lines import Spans, text_of
 from weaver_sdk.runtime.recorder import Recorder
+
+if TYPE_CHECKING:
+    from weaver_sdk.runtime.scope import Scope
 
 _log = logging.getLogger("weaver_sdk")
 
@@ -26,38 +30,42 @@ WORTH_WARMING = 128
 
 
 class JoinWarmer:
-    """Warms the join of one block; what is still under way when the block is left is closed.
+    """Warms the join of one fork; what is still under way when the fork is left is closed.
 
     Args:
-        block: whose threads run.
-        plan: of the run; it says whether joins are to be warmed at all.
-        context: what the block stands behind.
-        backend: whose cache is to be filled.
+        threads: of the fork, in order.
+        leading: what the line will hold up to the end of the first so many of them, from its beginning.
+        config: of the run.
+        prompt: what the line stands behind.
         places: of which one has to be free. None is taken: completions go before.
         recorder: where the requests are counted.
+        where: which join this is, for errors and logs.
     """
 
     def __init__(
         self,
-        block: Block,
-        plan: Plan,
-        context: Spans,
-        backend: Backend,
+        threads: Sequence[Scope],
+        leading: Callable[[int], Spans],
+        config: RunConfig,
+        *,
+        prompt: Prompt,
         places: asyncio.Semaphore,
         recorder: Recorder,
+        where: str,
     ) -> None:
-        self._block = block
-        self._plan = plan
-        self._context = context
-        self._backend = backend
+        self._threads = threads
+        self._leading_spans = leading
+        self._config = config
+        self._prompt = prompt
         self._places = places
         self._recorder = recorder
+        self._where = where
         self._ended: set[int] = set()
         self._something_ended = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        if self._plan.warm_joins and len(self._block.lines) > 2:  # of two, the first is in the cache
+        if len(self._threads) > 2:  # of two, the first is in the cache
             self._work = asyncio.create_task(self._keep_warm())
         return self
 
@@ -73,9 +81,9 @@ class JoinWarmer:
             if not self._work.cancelled() and (failed := self._work.exception()) is not None:
                 raise failed
 
-    def ended(self, line: Line) -> None:
+    def ended(self, thread: Scope) -> None:
         """Note that a thread has come to its end, whatever that was."""
-        self._ended.add(id(line))
+        self._ended.add(id(thread))
         self._something_ended.set()
 
     async def _keep_warm(self) -> None:
@@ -84,35 +92,33 @@ class JoinWarmer:
             await self._something_ended.wait()
             self._something_ended.clear()
             leading = self._leading()
-            if leading == len(self._block.lines):
+            if leading == len(self._threads):
                 return  # the join itself is about to be sent
-            fresh = self._block.lines[known:leading]
-            characters = sum(len(line.text(self._plan.dialect)) for line in fresh)
+            characters = sum(len(thread.text) for thread in self._threads[known:leading])
             if characters >= WORTH_WARMING and not self._places.locked() and await self._compute(leading):
                 known = leading
 
     def _leading(self) -> int:
         """Return how many threads from the first one on have ended."""
-        running = (at for at, line in enumerate(self._block.lines) if id(line) not in self._ended)
-        return next(running, len(self._block.lines))
+        running = (at for at, thread in enumerate(self._threads) if id(thread) not in self._ended)
+        return next(running, len(self._threads))
 
     async def _compute(self, leading: int) -> bool:
         """Let the server compute the join as far as so many threads; return whether it did."""
-        plan = self._plan
-        spans = (*self._context, *self._block.spans(plan.dialect, leading))
+        config, spans = self._config, self._leading_spans(leading)
         request = CompletionRequest(
-            prompt=plan.prompt,
+            prompt=self._prompt,
             prefix=text_of(spans),
-            spans=spans if plan.prefix == "tokens" else None,
+            spans=spans if config.prefix == "tokens" else None,
             max_tokens=1,
             prefill_only=True,
-            sampling=plan.sampling,
-            routing_key=plan.key_for_routers,
-            where=f"run {plan.run_id}, ahead of the join of fork {self._block.fork}",
+            sampling=config.sampling,
+            routing_key=config.key_for_routers,
+            where=self._where,
         )
         self._recorder.warming()
         try:
-            self._recorder.warmed(await prefill(self._backend, request))
+            self._recorder.warmed(await prefill(config.models["main"].backend, request))
         except BackendError as error:
             _log.info("a join is not warm: %s", error)  # it computes the text itself
             return False

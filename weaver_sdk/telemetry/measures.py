@@ -19,20 +19,44 @@ def block_tokens(fork: Fork) -> int:
 
 def critical_path_tokens(trace: Trace) -> int:
     """Return the tokens outside threads, and for each block those of its longest thread."""
-    return sum(
-        part.tokens if isinstance(part, Segment) else max(map(_critical_tokens, part.threads), default=0)
-        for part in trace
+    return int(
+        longest_path(
+            (part.tokens, 0)
+            if isinstance(part, Segment)
+            else (max(map(_critical_tokens, part.threads), default=0), part.waited_after)
+            for part in trace
+        )
     )
 
 
 def critical_path_seconds(trace: Trace) -> float:
     """Return the seconds of all segments, and for each block those of its slowest thread."""
-    return sum(
-        part.ended - part.started
+    return longest_path(
+        (part.ended - part.started, 0)
         if isinstance(part, Segment)
-        else max(map(_critical_seconds, part.threads), default=0.0)
+        else (max(map(_critical_seconds, part.threads), default=0.0), part.waited_after)
         for part in trace
     )
+
+
+def longest_path(parts: Iterable[tuple[float, int | None]]) -> float:
+    """Return the length of the longest path through parts that follow one another.
+
+    Args:
+        parts: the length of each, and after how many further parts it was waited for: 0 for one that the next
+            part waits for, `None` for one that only the end waits for.
+    """
+    now, latest = 0.0, 0.0
+    running: list[tuple[float, int]] = []  # when a part ends, and which part waits for it
+    for index, (length, waited_after) in enumerate(parts):
+        now = max([now, *(end for end, waiting in running if waiting == index)])
+        if waited_after == 0:
+            now += length
+        elif waited_after is None:
+            latest = max(latest, now + length)
+        else:
+            running.append((now + length, index + 1 + waited_after))
+    return max([now, latest, *(end for end, _ in running)])
 
 
 def acceleration_ratio(trace: Trace) -> float:
@@ -111,8 +135,8 @@ def _behind_joins(trace: Trace) -> Iterator[Segment]:
 
 
 def _computed(part: Segment | Thread | Fork) -> int | None:
-    if isinstance(part, Thread) and part.trace:
-        part = part.trace[0]  # what it asked for behind its own blocks is prefilled at joins
+    if isinstance(part, Thread) and part.trace:  # what it asked for after its own forks is prefilled at joins
+        part = next((piece for piece in part.trace if isinstance(piece, Fork) or piece.tokens), part.trace[0])
     if isinstance(part, Fork) or part.prompt_tokens is None or part.cached_prompt_tokens is None:
         return None
     return part.prompt_tokens - part.cached_prompt_tokens

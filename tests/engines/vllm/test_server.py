@@ -114,7 +114,7 @@ async def test_a_reasoner_speaks_to_it_as_to_a_vllm_and_asks_it_nothing(tmp_path
     server = server_for(tmp_path)
     connection = await ConnectionPlan(engine=server, template="raw", dialect="threadweaver").open()
     try:
-        capabilities = connection.backend.capabilities
+        capabilities = connection.models["main"].backend.capabilities
         assert capabilities.server == "vllm"
         assert capabilities.extra_fields["skip_special_tokens"] is False
         assert capabilities.context_tokens == 4096

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from tests.runtime.play import kinds, new_run, threads
-from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prompt
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
 from weaver_sdk.errors import APIStatusError
-from weaver_sdk.markup.planned import PLANNED
 from weaver_sdk.options import Budget, Mode, Sampling
 from weaver_sdk.result import Result, Segment
-from weaver_sdk.runtime.plan import Plan
-from weaver_sdk.runtime.planned import PlannedBackend
+from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.runtime.run import Run
+from weaver_sdk.strategies.planned import PlannedStrategy
+from weaver_sdk.strategies.strategy import program_of
 from weaver_sdk.testing import Reply, ScriptedBackend
 
 QUESTION = "What is 2*3 + 4*5?"
@@ -59,19 +59,18 @@ async def play(answers: Any, *, mode: Mode = "parallel", budget: Budget | None =
 
 
 def run_on(backend: ScriptedBackend, *, mode: Mode = "parallel", budget: Budget | None = None) -> Run:
-    plan = Plan(
+    config = RunConfig(
         run_id="r1",
-        problem=QUESTION,
-        prompt=Prompt(text=QUESTION, messages=({"role": "user", "content": QUESTION},)),
-        dialect=PLANNED.dialect,
+        messages=({"role": "user", "content": QUESTION},),
+        program=program_of(PlannedStrategy(), mode),
+        models={
+            "main": Model(backend=backend, render=lambda turns: "\n".join(turn["content"] for turn in turns))
+        },
         mode=mode,
         sampling=Sampling(temperature=0.0),
         budget=budget or Budget(),
-        strategy="planned",
     )
-    render = "\n".join
-    asking = PlannedBackend(backend, PLANNED, lambda turns: render(turn["content"] for turn in turns))
-    return Run(plan, asking, asyncio.Semaphore(64))
+    return Run(config, asyncio.Semaphore(64))
 
 
 async def test_plan_parts_and_join_are_told_as_one_trajectory() -> None:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup.dialect import Dialect
-from weaver_sdk.markup.outlines import Outline
-from weaver_sdk.markup.prompted import SEEDED_THREADWEAVER, SEQUENTIAL_INSTRUCTION
+from weaver_sdk.markup.outlines import Outline, read_outlines
 from weaver_sdk.markup.prompts import Messages
-from weaver_sdk.markup.worked import EXAMPLES, WorkedExample
+from weaver_sdk.result import Repair
+from weaver_sdk.strategies.prompted import SEQUENTIAL_INSTRUCTION
+from weaver_sdk.strategies.worked import WorkedExample, open_block
 
 PLANNER = (
     "You plan how a question is answered; you do not answer it. Reply with JSON alone: a short thought, and "
@@ -47,55 +47,53 @@ class QuestionPlan:
     """What can be worked out at once; empty where the model sees nothing to divide."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedStrategy:
-    """How a model that writes no markup is led through a fork and a join, by separate calls.
+def plan_schema(max_parts: int) -> dict[str, Any]:
+    """Return the JSON schema of a plan. An empty list of parts is the model's word against a fork."""
+    parts = {"type": "array", "items": {"type": "string"}, "maxItems": max_parts}
+    return {
+        "type": "object",
+        "properties": {"thought": {"type": "string"}, "parts": parts},
+        "required": ["thought", "parts"],
+        "additionalProperties": False,
+    }
 
-    Raises:
-        ConfigurationError: `max_parts` is less than 2, or `plan_tokens` less than 1.
+
+def plan_turns(messages: Messages, examples: Sequence[WorkedExample]) -> list[dict[str, str]]:
+    """Return the conversation that asks for a plan; the question is its last turn."""
+    taught = [{"role": "system", "content": PLANNER}]
+    for example in examples:
+        plan = {"thought": example.opening, "parts": [outline for outline, _ in example.threads]}
+        taught.append({"role": "user", "content": example.question})
+        taught.append({"role": "assistant", "content": json.dumps(plan)})
+    return [*taught, *map(dict, messages)]
+
+
+def part_turns(messages: Messages, examples: Sequence[WorkedExample], part: str) -> list[dict[str, str]]:
+    """Return the conversation that asks for one part of the last question."""
+    taught = [{"role": "system", "content": WORKER}]
+    parts = [(example.question, *thread) for example in examples for thread in example.threads]
+    for question, outline, working in parts[-_SHOWN_PARTS:]:
+        taught += _asking([{"role": "user", "content": question}], _part(outline))
+        taught.append({"role": "assistant", "content": working})
+    return [*taught, *_asking(messages, _part(part))]
+
+
+def outlines_of(reply: str, dialect: Dialect) -> tuple[str, list[Outline], list[Repair]]:
+    """Return the beginning of the trajectory that a reply to the planner is, its outlines, and what is amiss.
+
+    There are no outlines where the model sees fewer than two parts.
     """
-
-    dialect: Dialect = SEEDED_THREADWEAVER
-    """The markup in which the calls are told as one trajectory; the model never sees it."""
-    examples: tuple[WorkedExample, ...] = EXAMPLES
-    """Shown to the model as questions with their plans."""
-    max_parts: int = 6
-    plan_tokens: int = 400
-    """Tokens that a plan may have."""
-
-    def __post_init__(self) -> None:
-        if self.max_parts < 2:
-            raise ConfigurationError(f"PlannedStrategy(max_parts={self.max_parts}): use 2 or more")
-        if self.plan_tokens < 1:
-            raise ConfigurationError(f"PlannedStrategy(plan_tokens={self.plan_tokens}): use 1 or more")
-
-    def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of a plan. An empty list of parts is the model's word against a fork."""
-        parts = {"type": "array", "items": {"type": "string"}, "maxItems": self.max_parts}
-        return {
-            "type": "object",
-            "properties": {"thought": {"type": "string"}, "parts": parts},
-            "required": ["thought", "parts"],
-            "additionalProperties": False,
-        }
-
-    def plan_turns(self, messages: Messages) -> list[dict[str, str]]:
-        """Return the conversation that asks for a plan; the question is its last turn."""
-        taught = [{"role": "system", "content": PLANNER}]
-        for example in self.examples:
-            plan = {"thought": example.opening, "parts": [outline for outline, _ in example.threads]}
-            taught.append({"role": "user", "content": example.question})
-            taught.append({"role": "assistant", "content": json.dumps(plan)})
-        return [*taught, *map(dict, messages)]
-
-    def part_turns(self, messages: Messages, part: str) -> list[dict[str, str]]:
-        """Return the conversation that asks for one part of the last question."""
-        taught = [{"role": "system", "content": WORKER}]
-        parts = [(example.question, *thread) for example in self.examples for thread in example.threads]
-        for question, outline, working in parts[-_SHOWN_PARTS:]:
-            taught += _asking([{"role": "user", "content": question}], _part(outline))
-            taught.append({"role": "assistant", "content": working})
-        return [*taught, *_asking(messages, _part(part))]
+    plan = read_plan(reply)
+    think = f"{dialect.think[0]}\n" if dialect.reasons_in_think else ""
+    if plan is None:  # there may be numbered lines in it
+        block = f"{open_block(dialect, ())}{reply.strip()}\n{dialect.outlines[1]}"
+        found = read_outlines(block, dialect)
+        return think + (block if found.outlines else ""), list(found.outlines), list(found.repairs)
+    thought = f"{plan.thought}\n" if plan.thought else ""
+    if len(plan.parts) < 2:
+        return think + thought, [], []
+    outlines = [Outline(str(number), part) for number, part in enumerate(plan.parts, 1)]
+    return think + thought + open_block(dialect, outlines) + dialect.outlines[1], outlines, []
 
 
 def join_turns(messages: Messages, results: Iterable[tuple[Outline, str]]) -> list[dict[str, str]]:
@@ -170,7 +168,3 @@ def _part(text: str) -> str:
 def _asking(messages: Messages, asked: str, gap: str = "\n\n") -> list[dict[str, str]]:
     *earlier, question = map(dict, messages)
     return [*earlier, {**question, "content": f"{question['content']}{gap}{asked}"}]
-
-
-PLANNED = PlannedStrategy()
-"""Plans told in ThreadWeaver's markup."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from weaver_sdk.markup.dialect import Dialect
+
+Place = Literal["open", "thread", "resume", "plain"]
+"""Where a completion stands: before the first block, inside a thread, after a join; or outside all markup."""
 
 _LINE = "line ::= [^<>\\n]{2,160}"
 _BOX = '"\\\\boxed{" [^<>{}\\n]{1,160} "}"'

@@ -19,7 +19,7 @@ from weaver_sdk import (
     Result,
 )
 from weaver_sdk.markup import DIALECTS, MULTIVERSE, is_well_formed
-from weaver_sdk.strategy import choose
+from weaver_sdk.strategies.choose import choose
 from weaver_sdk.testing import ScriptedBackend
 
 ANY = Capabilities()
@@ -41,27 +41,27 @@ def named(model: str, capabilities: Capabilities = ANY) -> ScriptedBackend:
     ],
 )
 def test_a_model_known_to_be_trained_is_taken_as_it_is(model: str, dialect: str) -> None:
-    approach = choose("auto", None, named(model, GRAMMAR), has_template=True)
-    assert approach.name == "native"
-    assert approach.dialect is DIALECTS[dialect]
+    chosen = choose("auto", None, named(model, GRAMMAR), has_template=True)
+    assert chosen.name == "native"
+    assert chosen.dialect is DIALECTS[dialect]
 
 
 def test_a_dialect_that_is_given_says_that_the_model_was_trained_on_it() -> None:
-    approach = choose("auto", MULTIVERSE, named("my-model"), has_template=True)
-    assert (approach.name, approach.dialect) == ("native", MULTIVERSE)
-    assert "multiverse" in approach.why
+    chosen = choose("auto", MULTIVERSE, named("my-model"), has_template=True)
+    assert (chosen.name, chosen.dialect) == ("native", MULTIVERSE)
+    assert "multiverse" in chosen.why
 
 
 def test_a_model_that_has_the_tags_in_its_vocabulary_was_trained_on_them() -> None:
     backend = named("my-model", GRAMMAR)
-    approach = choose("auto", None, backend, has_template=True, in_vocabulary=MULTIVERSE)
-    assert (approach.name, approach.dialect) == ("native", MULTIVERSE)
+    chosen = choose("auto", None, backend, has_template=True, in_vocabulary=MULTIVERSE)
+    assert (chosen.name, chosen.dialect) == ("native", MULTIVERSE)
 
 
 def test_an_untrained_model_is_prompted_where_a_grammar_holds_it() -> None:
-    approach = choose("auto", None, named("qwen3-8b", GRAMMAR), has_template=True)
-    assert isinstance(approach.strategy, PromptedStrategy)
-    assert approach.strategy.shown == "turns"
+    chosen = choose("auto", None, named("qwen3-8b", GRAMMAR), has_template=True)
+    assert isinstance(chosen.strategy, PromptedStrategy)
+    assert chosen.strategy.shown == "turns"
 
 
 def test_an_untrained_model_plans_where_no_grammar_holds_it() -> None:
@@ -69,9 +69,9 @@ def test_an_untrained_model_plans_where_no_grammar_holds_it() -> None:
 
 
 def test_a_model_that_cannot_chat_is_prompted_with_raw_text() -> None:
-    approach = choose("auto", None, named("some-base-model"), has_template=False)
-    assert isinstance(approach.strategy, PromptedStrategy)
-    assert approach.strategy.shown == "raw"
+    chosen = choose("auto", None, named("some-base-model"), has_template=False)
+    assert isinstance(chosen.strategy, PromptedStrategy)
+    assert chosen.strategy.shown == "raw"
 
 
 def test_part_of_a_word_is_no_name() -> None:
@@ -80,10 +80,10 @@ def test_part_of_a_word_is_no_name() -> None:
 
 @pytest.mark.parametrize("name", ["prompted", "planned"])
 def test_a_dialect_can_be_taught(name: Any) -> None:
-    approach = choose(name, MULTIVERSE, named("m"), has_template=True)
-    assert approach.strategy is not None
-    assert approach.dialect.outlines == MULTIVERSE.outlines
-    assert "{outline}" in approach.dialect.seed
+    taught = choose(name, MULTIVERSE, named("m"), has_template=True).strategy
+    assert isinstance(taught, PromptedStrategy | PlannedStrategy)
+    assert taught.dialect.outlines == MULTIVERSE.outlines
+    assert "{outline}" in taught.dialect.seed
 
 
 async def test_the_choice_is_told_in_the_result_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -158,8 +158,8 @@ async def test_a_strategy_of_ones_own_is_taken() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strategy": "clever"}, "auto, native, prompted, planned"),
-        ({"strategy": 7}, "PlannedStrategy"),
+        ({"strategy": "clever"}, "auto, best_of, native"),
+        ({"strategy": 7}, "7 is no strategy"),
         ({"strategy": PromptedStrategy(), "dialect": THREADWEAVER}, "brings its own"),
         ({"strategy": PromptedStrategy(), "template": "chatml"}, "raw"),
     ],

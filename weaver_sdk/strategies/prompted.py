@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from weaver_sdk.backends.base import Prompt
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
-from weaver_sdk.markup.grammars import joined_grammar, opening_grammar, plain_grammar, thread_grammar
-from weaver_sdk.markup.worked import EXAMPLES, WorkedExample
+from weaver_sdk.result import Draft, Findings
+from weaver_sdk.strategies.grammars import (
+    Place,
+    joined_grammar,
+    opening_grammar,
+    plain_grammar,
+    thread_grammar,
+)
+from weaver_sdk.strategies.native import Machine
+from weaver_sdk.strategies.reading import read_trajectory
+from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
 
-Phase = Literal["open", "thread", "resume", "plain"]
-"""Where a completion stands: before the first block, inside a thread, after a join; or outside all markup."""
+if TYPE_CHECKING:
+    from weaver_sdk.runtime.scope import Scope
 
 SEQUENTIAL_INSTRUCTION = THREADWEAVER.instruction
 """Follows the question where a model is to answer without markup."""
@@ -40,6 +50,7 @@ class PromptedStrategy:
         ConfigurationError: `max_threads` is less than 2.
     """
 
+    name = "prompted"
     dialect: Dialect = SEEDED_THREADWEAVER
     examples: tuple[WorkedExample, ...] = EXAMPLES
     shown: Literal["raw", "turns"] = "raw"
@@ -50,6 +61,34 @@ class PromptedStrategy:
     def __post_init__(self) -> None:
         if self.max_threads < 2:
             raise ConfigurationError(f"PromptedStrategy(max_threads={self.max_threads}): use 2 or more")
+
+    async def run(self, scope: Scope) -> None:
+        """Show the model the form, and let it decode, fork and join until it ends."""
+        await self._machine(scope).main_line()
+
+    async def conclude(self, scope: Scope) -> None:
+        """Close what is open and let the model write its answer."""
+        await self._machine(scope).lead_to_answer()
+
+    def read(self, draft: Draft) -> Findings:
+        """Return what the trajectory holds."""
+        return read_trajectory(draft, self.dialect, trained=False)
+
+    def sequential(self) -> PromptedStrategy:
+        """Return the same: in a run that may not fork, no markup is shown."""
+        return self
+
+    def _machine(self, scope: Scope) -> Machine:
+        plain = scope.mode == "sequential"
+        turns = self.plain_turns(scope.messages) if plain else self.turns(scope.messages)
+        prompt = scope.prompt(turns)
+        if self.shown == "raw":
+            text = self.plain_prompt(scope.messages) if plain else self.prompt(scope.messages)
+            prompt = Prompt(text=text, messages=tuple(turns))
+        grammar_for = None
+        if scope.models["main"].capabilities.grammar:
+            grammar_for = (lambda _: self.grammar_for("plain")) if plain else self.grammar_for
+        return Machine(scope, self.dialect, prompt, grammar_for, self.stop)
 
     def turns(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         """Return a conversation with the system prompt and the examples before it, as turns of a chat."""
@@ -76,13 +115,13 @@ class PromptedStrategy:
         """Strings that end a sequence: a raw prompt goes on with the next question."""
         return ("\nQuestion:",) if self.shown == "raw" else ()
 
-    def grammar_for(self, phase: Phase) -> str | None:
-        """Return the GBNF grammar that holds the model to the form in one phase of a run."""
-        if phase == "open":
+    def grammar_for(self, place: Place) -> str | None:
+        """Return the GBNF grammar that holds the model to the form at one place of a run."""
+        if place == "open":
             return opening_grammar(self.dialect, self.max_threads)
-        if phase == "plain":  # a chat model ends its answer by itself
+        if place == "plain":  # a chat model ends its answer by itself
             return plain_grammar() if self.shown == "raw" else None
-        return thread_grammar(self.dialect) if phase == "thread" else joined_grammar(self.dialect)
+        return thread_grammar(self.dialect) if place == "thread" else joined_grammar(self.dialect)
 
     def _turns(self, answers: Sequence[str], messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         taught: list[dict[str, str]] = []

@@ -10,13 +10,22 @@ from hypothesis import strategies as st
 
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import Outline
-from weaver_sdk.markup.planned import PLANNED, PlannedStrategy, QuestionPlan, join_turns, read_plan
+from weaver_sdk.strategies.planned import PlannedStrategy
+from weaver_sdk.strategies.questions import (
+    QuestionPlan,
+    join_turns,
+    part_turns,
+    plan_schema,
+    plan_turns,
+    read_plan,
+)
+from weaver_sdk.strategies.worked import EXAMPLES
 
 ASKED = [{"role": "user", "content": "2*3 + 4*5?"}]
 
 
 def test_a_plan_is_asked_for_with_examples_that_are_plans() -> None:
-    turns = PLANNED.plan_turns(ASKED)
+    turns = plan_turns(ASKED, EXAMPLES)
     plans = [read_plan(turn["content"]) for turn in turns if turn["role"] == "assistant"]
     assert all(plans)
     assert {bool(plan.parts) for plan in plans if plan} == {True, False}
@@ -24,19 +33,22 @@ def test_a_plan_is_asked_for_with_examples_that_are_plans() -> None:
 
 
 def test_the_schema_allows_no_parts_at_all() -> None:
-    parts = PLANNED.schema()["properties"]["parts"]
+    parts = plan_schema(6)["properties"]["parts"]
     assert parts["maxItems"] == 6
     assert "minItems" not in parts
 
 
 def test_a_part_is_asked_for_with_the_question_it_belongs_to() -> None:
-    last = PLANNED.part_turns(ASKED, "2*3")[-1]
+    last = part_turns(ASKED, EXAMPLES, "2*3")[-1]
     assert last == {"role": "user", "content": "2*3 + 4*5?\n\nPart: 2*3"}
 
 
 def test_earlier_turns_stay_where_they_were() -> None:
     earlier = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
-    for turns in (PLANNED.plan_turns([*earlier, *ASKED]), PLANNED.part_turns([*earlier, *ASKED], "2*3")):
+    for turns in (
+        plan_turns([*earlier, *ASKED], EXAMPLES),
+        part_turns([*earlier, *ASKED], EXAMPLES, "2*3"),
+    ):
         assert turns[-3:-1] == earlier
 
 

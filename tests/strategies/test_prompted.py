@@ -7,10 +7,10 @@ import pytest
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, NPR, Dialect
 from weaver_sdk.markup.answer import extract_answer
-from weaver_sdk.markup.grammars import joined_grammar, opening_grammar, plain_grammar, thread_grammar
-from weaver_sdk.markup.prompted import PROMPTED, SEEDED_THREADWEAVER, PromptedStrategy, seeded
 from weaver_sdk.markup.well_formed import check_well_formed
-from weaver_sdk.markup.worked import EXAMPLES
+from weaver_sdk.strategies.grammars import joined_grammar, opening_grammar, plain_grammar, thread_grammar
+from weaver_sdk.strategies.prompted import PROMPTED, SEEDED_THREADWEAVER, PromptedStrategy, seeded
+from weaver_sdk.strategies.worked import EXAMPLES
 
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS.keys())
 

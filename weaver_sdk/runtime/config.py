@@ -1,0 +1,71 @@
+"""What one run is given before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from weaver_sdk.backends.base import Backend
+from weaver_sdk.options import Budget, Mode, PrefixForm, Sampling
+from weaver_sdk.result import Draft, Findings
+
+if TYPE_CHECKING:
+    from weaver_sdk.runtime.scope import Scope
+
+Render = Callable[[Sequence[Mapping[str, str]]], str]
+"""From the turns of a conversation to the text that the model writes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model that a run may ask."""
+
+    backend: Backend
+    render: Render
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A strategy, ready to run: three functions and a name."""
+
+    name: str
+    run: Callable[[Scope], Awaitable[object]]
+    conclude: Callable[[Scope], Awaitable[object]]
+    """Called in place of what is left of `run` when the budget is spent."""
+    read: Callable[[Draft], Findings]
+    """What came of a run, by its text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that one run is given."""
+
+    run_id: str
+    messages: tuple[Mapping[str, str], ...]
+    """The conversation; its last turn is the problem."""
+    program: Program
+    models: Mapping[str, Model]
+    """By the names that a strategy asks for them; one is "main"."""
+    mode: Mode = "parallel"
+    sampling: Sampling = field(default_factory=Sampling)
+    budget: Budget = field(default_factory=Budget)
+    prefix: PrefixForm = "text"
+    """What requests begin with: the text so far, or the tokens that were written."""
+    stop_tokens: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Stop strings as the server makes tokens of them; empty where it does not say."""
+    warm_joins: bool = False
+    """Whether threads that have ended are computed ahead of their join, while a later one runs."""
+    index: int | None = None
+    routing_key: str | None = None
+    """The user's own key for routers; the run's id takes its place where not given."""
+
+    @property
+    def problem(self) -> str:
+        """The text of the last turn."""
+        return self.messages[-1]["content"]
+
+    @property
+    def key_for_routers(self) -> str:
+        """What a router keeps the run's requests together by."""
+        return self.routing_key or self.run_id

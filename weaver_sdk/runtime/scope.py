@@ -1,0 +1,382 @@
+"""`Scope`: what a strategy holds in its hands. A scope is one line of a run: the main line, or a thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar
+
+from weaver_sdk.backends.base import Backend, Prompt
+from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.options import Mode, Sampling
+from weaver_sdk.result import Outcome, Phase, RepairKind
+from weaver_sdk.runtime.board import Board
+from weaver_sdk.runtime.budget_spent import BudgetSpent
+from weaver_sdk.runtime.completion import Completion
+from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Promise, Siblings, Work, each, fork
+from weaver_sdk.runtime.lines import LiveThread, Spans
+from weaver_sdk.runtime.state import Asking, RunState
+from weaver_sdk.runtime.watch import StopWatch, Watch
+
+T = TypeVar("T")
+
+Stop = Sequence[str] | Watch
+"""What ends a text: strings, or what reads it as it streams."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetView:
+    """What is left at this moment; `None` is no limit. The reserve for the answer is not in it."""
+
+    tokens: int | None
+    critical_path_tokens: int | None
+    seconds: float | None
+
+
+class Scope:
+    """A handle on one line of a run. It is dead once the function that it was given to returns.
+
+    `ask` and `extend` may raise `BudgetSpent` (let it pass), `BackendError` where a completion cannot be had,
+    and `ConfigurationError` for arguments that cannot be used.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        line: LiveThread,
+        before: Spans = (),
+        item: object = None,
+        *,
+        prompt: Prompt | None = None,
+        siblings: Siblings | None = None,
+        board: Board | None = None,
+    ) -> None:
+        self.item = item
+        """What this thread works on; `None` on the main line."""
+        self.board = board or Board()
+        """Notes shared with the other threads of the same fork."""
+        self._state = state
+        self._line = line
+        self._before = before
+        self._prompt = prompt
+        self._siblings = siblings
+        self._outcome: Outcome | None = None
+        self._last_outcome: Outcome | None = None
+        self._spawned: list[Promise] = []
+        self._spawn_board: Board | None = None
+        self._alive = True
+
+    def __repr__(self) -> str:
+        return f"<Scope {self._line.where(self._state.config.run_id)}>"
+
+    @property
+    def messages(self) -> tuple[Mapping[str, str], ...]:
+        """The conversation that the run was given; its last turn is the problem."""
+        return self._state.config.messages
+
+    @property
+    def mode(self) -> Mode:
+        """Whether the run may fork at all."""
+        return self._state.config.mode
+
+    @property
+    def label(self) -> str:
+        """What this thread works on, in words; "" on the main line."""
+        return self._line.label
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """(fork, thread), counted from 1; `None` on the main line."""
+        return self._line.place
+
+    @property
+    def text(self) -> str:
+        """What this line holds so far."""
+        return self._line.text
+
+    @property
+    def spans(self) -> Spans:
+        """The same in stretches, each with its tokens where they are known."""
+        return tuple(self._line.spans())
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the thread ended; `cancelled` while it runs. Set it to say so before its function returns."""
+        return self._outcome or self._line.outcome
+
+    @outcome.setter
+    def outcome(self, outcome: Outcome) -> None:
+        self._live()
+        self._outcome = outcome
+
+    @property
+    def budget(self) -> BudgetView:
+        """What this line may still spend."""
+        state = self._state
+        deadline, left = state.ledger.deadline, state.ledger.left(self._line)
+        return BudgetView(
+            tokens=left["tokens"],
+            critical_path_tokens=left["critical_path_tokens"],
+            seconds=None if deadline is None else max(0.0, deadline - state.recorder.now()),
+        )
+
+    @property
+    def forks(self) -> int:
+        """How many forks the run has made."""
+        return self._state.forks
+
+    @property
+    def forks_left(self) -> int:
+        """How many more the mode and the budget allow from this line; 0 where it lies too deep."""
+        budget, state = self._state.config.budget, self._state
+        allowed = self._line.depth < budget.max_depth and budget.max_threads > 0 and self.mode == "parallel"
+        return max(0, budget.max_forks - state.forks) if allowed else 0
+
+    @property
+    def max_threads(self) -> int:
+        """How many threads a fork may have."""
+        return self._state.config.budget.max_threads
+
+    @property
+    def models(self) -> Mapping[str, Backend]:
+        """The models that `ask` and `extend` may name."""
+        return {name: model.backend for name, model in self._state.config.models.items()}
+
+    @property
+    def ended(self) -> Sequence[Scope]:
+        """The threads of the run that have ended, in the order of their ends."""
+        return tuple(self._state.ended)
+
+    def write(self, text: str, *, phase: Phase = "answer") -> None:
+        """Add text of your own to the line. It costs no tokens."""
+        self._live()
+        if text:
+            self._state.write(self._line, phase, text)
+
+    def repaired(self, kind: RepairKind, done: str, *, fork: int | None = None) -> None:
+        """Note in the result that something in a model's text was mended, and how.
+
+        Args:
+            kind: what was wrong.
+            done: what was done about it, in words.
+            fork: the number of the fork that it concerns; this line where not given.
+        """
+        self._state.recorder.repaired(kind, done, self._line.place if fork is None else (fork, None))
+
+    def prompt(self, messages: Sequence[Mapping[str, str]], *, model: str = "main") -> Prompt:
+        """Return a conversation as the server of a model takes it."""
+        turns = tuple(messages)
+        return Prompt(text=self._state.model(model).render(turns), messages=turns)
+
+    async def ask(
+        self,
+        asked: str | Sequence[Mapping[str, str]],
+        *,
+        phase: Phase = "answer",
+        model: str = "main",
+        stop: Stop = (),
+        schema: Mapping[str, object] | None = None,
+        max_tokens: int | None = None,
+        sampling: Sampling | None = None,
+        keep: bool = True,
+    ) -> Completion:
+        """Put a question of its own to a model.
+
+        Args:
+            asked: a conversation, or the text of one question; the run's system prompt stands before that.
+            phase: what the reply is for.
+            model: which of the run's models is asked.
+            stop: what ends the reply, beside the model.
+            schema: a JSON schema that the reply is held to, where the server can.
+            max_tokens: at most so many tokens; the budget may allow fewer.
+            sampling: in place of the run's.
+            keep: whether the reply becomes part of the line's text.
+        """
+        if isinstance(asked, str):
+            system = [turn for turn in self.messages if turn["role"] == "system"]
+            asked = [*system, {"role": "user", "content": asked}]
+        asking = Asking(
+            prompt=self.prompt(asked, model=model),
+            watch=_watch(stop, phase),
+            phase=phase,
+            keep=keep,
+            model=model,
+            max_tokens=max_tokens,
+            sampling=sampling,
+            schema=schema,
+        )
+        return await self._complete(asking)
+
+    async def extend(
+        self,
+        *,
+        prompt: Prompt | None = None,
+        phase: Phase = "answer",
+        model: str = "main",
+        stop: Stop = (),
+        grammar: str | None = None,
+        max_tokens: int | None = None,
+        sampling: Sampling | None = None,
+        task: str = "",
+    ) -> Completion:
+        """Let a model go on after the line's text; a thread begins with the text of the line that forked it.
+
+        Args:
+            prompt: what the text answers; the run's conversation where not given.
+            phase: what the new text is for.
+            model: which of the run's models goes on.
+            stop: what ends the new text, beside the model.
+            grammar: a GBNF grammar that it is held to, where the server can.
+            max_tokens: at most so many tokens; the budget may allow fewer.
+            sampling: in place of the run's.
+            task: what is to be written next, in words, for servers that can only be asked to go on.
+        """
+        if prompt is not None:
+            self._prompt = prompt
+        asking = Asking(
+            prompt=self._prompt or self.prompt(self.messages, model=model),
+            watch=_watch(stop, phase),
+            phase=phase,
+            before=self._before,
+            model=model,
+            max_tokens=max_tokens,
+            sampling=sampling,
+            grammar=grammar,
+            task=task,
+        )
+        return await self._complete(asking)
+
+    async def fork(
+        self,
+        items: Iterable[T],
+        work: Work[T],
+        *,
+        label: Label[T] = str,
+        join: Join = None,
+        quorum: int | None = None,
+        phase: Phase = "answer",
+    ) -> list[Scope]:
+        """Work on all items at once, a thread each, and join the threads; return their scopes in order.
+
+        What a server does to a thread is that thread's outcome. What `work` itself raises cancels the other
+        threads and comes out as it is.
+
+        Args:
+            items: what the threads work on.
+            work: called with a thread's scope and its item.
+            label: what a thread is called, by its item.
+            join: what the line holds of its threads: a text ("" for nothing), a function of their scopes, a
+                `Stitching`, or, where not given, their texts with a blank line between them.
+            quorum: so many threads that are `done` are enough: the rest are cancelled.
+            phase: what the joined text is for.
+
+        Raises:
+            BudgetError: the budget allows no fork here, or fewer threads.
+        """
+        self._live()
+        if quorum is not None and quorum < 1:
+            raise ConfigurationError(f"fork(quorum={quorum}): use 1 or more")
+        return await fork(self, items, work, Form(label=label, join=join, phase=phase), quorum)
+
+    def each(
+        self, items: Iterable[T], work: Work[T], *, label: Label[T] = str, join: Join = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[Scope]]:
+        """Work on all items at once, and get the threads as they end; leaving the block cancels the rest.
+
+        ```python
+        async with scope.each(drafts, improve) as ended:
+            async for one in ended:
+                if good(one.text):
+                    return scope.write(one.text)
+        ```
+
+        Arguments and errors are those of `fork`; the threads' texts are not joined where `join` is not given.
+        """
+        self._live()
+        return each(self, items, work, Form(label=label, join=join))
+
+    def spawn(self, item: T, work: Work[T], *, label: Label[T] = str) -> Promise:
+        """Start one thread without waiting for it; `await` what is returned to get its scope.
+
+        It is cancelled where this scope's function ends before anybody waited for it.
+        """
+        self._live()
+        self._spawn_board = self._spawn_board or Board()
+        opened = Opened(self, [item], Form(label=label, join=""))
+        opened.children[0].board = self._spawn_board
+        promise = Promise(opened, work)
+        self._spawned.append(promise)
+        return promise
+
+    @property
+    def prompt_of_text(self) -> Prompt:
+        """What the line's text answers."""
+        return self._prompt or self.prompt(self.messages)
+
+    async def _complete(self, asking: Asking) -> Completion:
+        self._live()
+        state, line = self._state, self._line
+        if asking.max_tokens is not None and asking.max_tokens < 1:
+            raise ConfigurationError(f"max_tokens={asking.max_tokens}: use 1 or more")
+        allowed = state.ledger.allowance(line)
+        siblings, self._siblings = self._siblings, None
+        segment, end = await state.complete(line, asking, None if siblings is None else siblings.share)
+        if line.place is None:
+            state.main_end = end
+        if end.by in ("tokens", "seconds"):
+            by_caller = (
+                end.by == "tokens"
+                and asking.max_tokens is not None
+                and (allowed is None or asking.max_tokens < allowed)
+                and not state.ledger.exhausted()
+            )
+            if not segment.asked or (line.place is None and not by_caller):
+                raise BudgetSpent("seconds" if end.by == "seconds" else "tokens")
+        outcome = end.outcome
+        if outcome == "eos" and asking.before is None:
+            outcome = segment.outcome = "done"  # a question's answer ends where the model ends it
+        self._last_outcome = outcome if outcome in ("length", "timeout") else None
+        return Completion(
+            text="".join(segment.written),
+            outcome=outcome,
+            tokens=segment.tokens,
+            reasoning="".join(segment.reasoning),
+            stopped_at=end.mark,
+            model=asking.model,
+        )
+
+    def _child(
+        self, line: LiveThread, before: Spans, item: object, *, siblings: Siblings, board: Board
+    ) -> Scope:
+        return Scope(self._state, line, before, item, prompt=self._prompt, siblings=siblings, board=board)
+
+    def _check_budget(self) -> None:
+        """Raise where the budget of the run is spent."""
+        by = self._state.ledger.spent(self._line, self._state.recorder.now())
+        if by is not None:
+            raise BudgetSpent(by)
+
+    def _live(self) -> None:
+        if not self._alive:
+            raise RuntimeError(f"{self!r} has ended: use a scope only within the function it was given to")
+
+    async def _close(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        """End what was spawned and not waited for; the scope is dead after that."""
+        try:
+            for promise in self._spawned:
+                await promise.close()
+        finally:
+            self._alive = False
+
+
+def _watch(stop: Stop, phase: Phase) -> Watch:
+    if isinstance(stop, str):
+        raise ConfigurationError(f"stop={stop!r}: give a list of strings, such as [{stop!r}]")
+    return stop if isinstance(stop, Watch) else StopWatch(stop, phase)

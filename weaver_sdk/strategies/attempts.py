@@ -1,0 +1,38 @@
+"""Several attempts at the same question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weaver_sdk.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from weaver_sdk.runtime.scope import Scope
+
+
+def attempts(count: int) -> list[str]:
+    """Return what the threads of so many attempts work on: their names."""
+    return [f"attempt {number}" for number in range(1, count + 1)]
+
+
+async def attempt(scope: Scope, name: str) -> None:
+    """Ask the run's question once."""
+    await scope.ask(scope.messages)
+
+
+def texts_of(scope: Scope) -> list[str]:
+    """Return the attempts that ended by themselves, in order; those that were cut where there is no other."""
+    ended = sorted(scope.ended, key=lambda one: one.place or (0, 0))
+    whole = [one.text for one in ended if one.outcome == "done" and one.text.strip()]
+    return whole or [one.text for one in ended if one.text.strip()]
+
+
+def at_least_one(**numbers: int) -> None:
+    """Check parameters that count something.
+
+    Raises:
+        ConfigurationError: one is less than 1.
+    """
+    for name, number in numbers.items():
+        if number < 1:
+            raise ConfigurationError(f"{name}={number}: use 1 or more")

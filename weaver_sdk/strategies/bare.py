@@ -1,0 +1,37 @@
+"""The bare question: what a model answers when nobody makes it fork."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weaver_sdk.markup import last_box
+from weaver_sdk.result import Draft, Findings
+
+if TYPE_CHECKING:
+    from weaver_sdk.runtime.scope import Scope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bare:
+    """Asks the question and nothing else: the baseline of every strategy that is a program.
+
+    Args:
+        instruction: text after the question. Where there is one, a `\\\\boxed{…}` is the answer.
+        name: the strategy whose baseline this is.
+    """
+
+    instruction: str = ""
+    name: str = "bare"
+
+    async def run(self, scope: Scope) -> None:
+        """Ask the question."""
+        *earlier, question = map(dict, scope.messages)
+        if self.instruction:
+            question["content"] += f"\n{self.instruction}"
+        await scope.ask([*earlier, question])
+
+    def read(self, draft: Draft) -> Findings:
+        """Return the answer: all of the text, or its box where one was asked for."""
+        box = last_box(draft.answer) if self.instruction else None
+        return Findings(answer=box or draft.answer.strip() or None)

@@ -1,0 +1,144 @@
+"""Which strategy a model gets: the one that the user named or gave, or the one that a rule finds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from weaver_sdk.backends.base import Backend, Capabilities
+from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.markup import MULTIVERSE, NPR, THREADWEAVER, Dialect
+from weaver_sdk.strategies.names import named_strategy
+from weaver_sdk.strategies.native import Native
+from weaver_sdk.strategies.planned import PlannedStrategy
+from weaver_sdk.strategies.prompted import PromptedStrategy, seeded
+from weaver_sdk.strategies.strategy import Function, Strategy, program_of
+
+StrategyChoice = str | Strategy | Function
+"""A name, such as "auto", "planned" or "voting:n=7"; a strategy; or an `async def` that takes a scope."""
+
+TRAINED: tuple[tuple[str, Dialect], ...] = (
+    ("weaver-nano", THREADWEAVER),
+    ("threadweaver", THREADWEAVER),
+    ("multiverse", MULTIVERSE),
+    ("npr", NPR),
+    ("scripted", THREADWEAVER),  # the servers of `weaver_sdk.testing` play a trained model
+)
+"""A word in a model's name -> the dialect that such models were trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenStrategy:
+    """A strategy that was chosen for one model on one server."""
+
+    strategy: Strategy | Function
+    why: str
+    """The rule by which it was chosen, in words."""
+
+    @property
+    def name(self) -> str:
+        """How it is named in results."""
+        return program_of(self.strategy).name
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The markup that the model writes on; `None` where the strategy asks questions of their own."""
+        return self.strategy.dialect if isinstance(self.strategy, Native | PromptedStrategy) else None
+
+    @property
+    def needs_template(self) -> bool:
+        """Whether a question goes through the model's chat template."""
+        return not (isinstance(self.strategy, PromptedStrategy) and self.strategy.shown == "raw")
+
+    def continues(self, capabilities: Capabilities) -> bool:
+        """Tell whether each request goes on with the text of the one before, and does not ask anew."""
+        if self.dialect is None:
+            return False
+        return capabilities.api == "completions" or capabilities.prefill != "ask"
+
+
+def check_choice(choice: object, dialect: object, template: object) -> None:
+    """Raise unless a strategy fits what else was given.
+
+    Raises:
+        ConfigurationError: there is no such strategy, or it brings a dialect or template that was given.
+    """
+    if isinstance(choice, str):
+        if choice not in BY_MODEL:
+            named_strategy(choice)
+        return
+    program_of(choice)  # type: ignore[arg-type]  # it says what is no strategy
+    if dialect is not None:
+        raise ConfigurationError("give strategy, or dialect: this strategy brings its own")
+    if isinstance(choice, PromptedStrategy) and choice.shown == "raw" and template not in ("auto", "raw"):
+        raise ConfigurationError('give template, or a strategy that is shown as "raw" text, which has none')
+
+
+BY_MODEL = ("auto", "native", "prompted", "planned")
+"""Strategies that are fitted to the model."""
+
+
+def choose(
+    choice: StrategyChoice,
+    dialect: Dialect | None,
+    backend: Backend,
+    *,
+    has_template: bool,
+    in_vocabulary: Dialect | None = None,
+) -> ChosenStrategy:
+    """Return the strategy for a model.
+
+    "auto" takes the first that fits:
+
+    1. a dialect was given: the model was trained on it (`native`);
+    2. a word in the model's name is in `TRAINED` (`native`);
+    3. the server makes one token of a dialect's tags: they were put into the vocabulary (`native`);
+    4. nothing is known of how the model takes a chat (`prompted`, as raw text);
+    5. the server holds a model to a grammar (`prompted`, as turns of a chat);
+    6. any other (`planned`).
+
+    Args:
+        choice: what the user gave.
+        dialect: likewise; `None` for none.
+        backend: the server, and the model on it.
+        has_template: whether turns of a chat can be put to the model.
+        in_vocabulary: the dialect whose tags are single tokens, where the server tells.
+    """
+    if not isinstance(choice, str):
+        return ChosenStrategy(strategy=choice, why="as given")
+    if choice not in BY_MODEL:
+        return ChosenStrategy(strategy=named_strategy(choice), why="as given")
+    known = dialect or _trained_on(backend.model) or in_vocabulary
+    name, why = choice, "as given"
+    if choice == "auto":
+        name, why = _rule(dialect, backend, has_template=has_template, in_vocabulary=in_vocabulary)
+    if name == "native":
+        return ChosenStrategy(strategy=Native(dialect=known or THREADWEAVER), why=why)
+    taught = seeded(dialect or THREADWEAVER)
+    if name == "planned":
+        return ChosenStrategy(strategy=PlannedStrategy(dialect=taught), why=why)
+    shown: Literal["raw", "turns"] = "turns" if has_template else "raw"
+    return ChosenStrategy(strategy=replace(PromptedStrategy(dialect=taught), shown=shown), why=why)
+
+
+def _rule(
+    dialect: Dialect | None, backend: Backend, *, has_template: bool, in_vocabulary: Dialect | None
+) -> tuple[str, str]:
+    if dialect is not None:
+        return "native", f"dialect {dialect.name} was given"
+    if (trained := _trained_on(backend.model)) is not None:
+        return "native", f"a model of this name is trained on {trained.name}"
+    if in_vocabulary is not None:
+        return "native", f"the tags of {in_vocabulary.name} are tokens of the model's vocabulary"
+    if not has_template:
+        return "prompted", "no chat template is known for the model"
+    if backend.capabilities.grammar:
+        return "prompted", "the model is not known to be trained, and the server takes a grammar"
+    return "planned", "the model is not known to be trained, and the server takes no grammar"
+
+
+def _trained_on(model: str) -> Dialect | None:
+    low = model.lower()
+    named = (dialect for word, dialect in TRAINED if re.search(rf"(?<![a-z]){word}(?![a-z])", low))
+    return next(named, None)

@@ -1,0 +1,284 @@
+"""A model that writes fork/join markup by itself: decode, fork, threads, join, and on to the answer.
+
+The one file that knows both the markup and the runtime.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from weaver_sdk.backends.base import Prompt
+from weaver_sdk.markup import (
+    THREADWEAVER,
+    Dialect,
+    Outline,
+    Tag,
+    build_problem_messages,
+    close_block,
+    close_think,
+    has_box,
+    read_outlines,
+    scan,
+    thread_prefix,
+)
+from weaver_sdk.result import Draft, Findings
+from weaver_sdk.runtime.completion import Completion
+from weaver_sdk.runtime.forks import Stitching
+from weaver_sdk.runtime.scope import Scope
+from weaver_sdk.strategies.grammars import Place
+from weaver_sdk.strategies.reading import read_trajectory
+from weaver_sdk.strategies.stitched import joined_spans
+from weaver_sdk.strategies.tags import (
+    FORK,
+    THINK_END,
+    StopRules,
+    TagFound,
+    TagWatch,
+    forbidden_in_thread,
+    is_open,
+    main_rules,
+    plain_rules,
+    thread_rules,
+)
+
+_log = logging.getLogger("weaver_sdk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Native:
+    """A model that was trained to fork, and goes on by itself after every join."""
+
+    name = "native"
+    dialect: Dialect = THREADWEAVER
+    """The markup that it was trained to write."""
+
+    async def run(self, scope: Scope) -> None:
+        """Decode, fork and join until the model ends."""
+        await self._machine(scope).main_line()
+
+    async def conclude(self, scope: Scope) -> None:
+        """Close what is open and let the model write its answer."""
+        await self._machine(scope).lead_to_answer()
+
+    def read(self, draft: Draft) -> Findings:
+        """Return what the trajectory holds."""
+        return read_trajectory(draft, self.dialect)
+
+    def sequential(self) -> Native:
+        """Return the same: in a run that may not fork, tags are plain text."""
+        return self
+
+    def _machine(self, scope: Scope) -> Machine:
+        *history, asked = scope.messages
+        messages = build_problem_messages(asked["content"], self.dialect, history=history)
+        return Machine(scope, self.dialect, scope.prompt(messages))
+
+
+class Machine:
+    """The state machine on the main line of one run.
+
+    Args:
+        scope: the main line.
+        dialect: the markup of the model.
+        prompt: what the model goes on from.
+        grammar_for: for models that write the markup only when they are held to it.
+        stop: further strings that end a sequence.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        dialect: Dialect,
+        prompt: Prompt,
+        grammar_for: Callable[[Place], str | None] | None = None,
+        stop: tuple[str, ...] = (),
+    ) -> None:
+        self._scope = scope
+        self._dialect = dialect
+        self._prompt = prompt
+        self._grammar_for = grammar_for
+        self._stop = stop
+        self._think_open = prompt.text.rstrip().endswith(dialect.think[0])
+        self._forked = bool(scope.ended)
+        self._unreadable = (
+            0  # outlines that no fork came of; they use up forks, lest a model write no end of them
+        )
+        self._answering = is_answering(scope.text, dialect)
+
+    async def main_line(self) -> None:
+        """Decode, fork and join until the model or the server ends it."""
+        scope, dialect = self._scope, self._dialect
+        lead, mended = "", False
+        while True:
+            may_fork = self._may_fork(scope) and not self._answering  # in an answer, tags are text
+            rules = main_rules(dialect) if may_fork else plain_rules()
+            scope.write(lead, phase="plan")
+            said, watch = await self._decode(
+                scope, rules, "resume" if self._forked else "open", begun=lead != ""
+            )
+            lead = ""
+            if scope.mode == "parallel" and not self._answering:
+                _note_strays(scope, watch, may_fork=may_fork)
+            self._answering = self._answering or THINK_END in watch.passed
+            if isinstance(found := said.stopped_at, TagFound) and found.key == FORK:
+                scope.write(found.text, phase="plan")
+                if not self._answering:
+                    await self._fork(scope)
+                continue
+            if said.outcome == "length" or scope.mode == "sequential" or mended:
+                return
+            text = scope.text
+            if may_fork and is_open(text, dialect, "outlines") and read_outlines(text, dialect).outlines:
+                scope.repaired("unclosed_outlines", "closed where the model ended the sequence")
+                scope.write(dialect.outlines[1], phase="plan")
+                await self._fork(scope)
+            elif is_open(text, dialect, "think", before=self._think_open):
+                lead, mended = self._closing(text), True
+            else:
+                return
+
+    async def lead_to_answer(self) -> None:
+        """Close what is open and let the model write its answer."""
+        scope, lead = self._scope, ""
+        if not self._answering:
+            lead = self._closing(scope.text, also_think=True)
+            scope.repaired("led_to_answer", "the budget was spent: reasoning closed, answer asked for")
+        scope.write(lead, phase="plan")
+        await self._decode(scope, plain_rules(), "resume", begun=True)
+
+    async def _thread(self, scope: Scope, outline: Outline) -> None:
+        """Work out one thread."""
+        dialect = self._dialect
+        while True:
+            rules = thread_rules(dialect, may_fork=self._may_fork(scope))
+            said, _ = await self._decode(scope, rules, "thread", task=_task(dialect, outline))
+            found = said.stopped_at
+            if not isinstance(found, TagFound) or found.key != FORK:
+                break
+            scope.write(found.text, phase="plan")
+            await self._fork(scope)
+        blank = said.outcome in ("done", "eos") and not scope.text.strip()
+        scope.outcome = "empty" if blank else said.outcome
+        self._note_thread(scope, found if isinstance(found, TagFound) else None)
+
+    def _note_thread(self, scope: Scope, found: TagFound | None) -> None:
+        """Note what was wrong with the markup of a thread."""
+        tag = found.tag if found is not None else None
+        if tag is not None and (kind := forbidden_in_thread(tag)):
+            scope.repaired(kind, f"closed before the {tag.text} that it wrote, and joined")
+        if tag is not None and not tag.exact:
+            scope.repaired("tag_spelling", f"{tag.text} was read as a tag")
+        if has_box(scope.text):
+            scope.repaired("thread_wrote_answer", "kept as text; a thread's box is never the answer")
+
+    async def _fork(self, scope: Scope) -> None:
+        """Read the outlines at the end of a line, work out all threads at once, and join them."""
+        dialect = self._dialect
+        found = read_outlines(scope.text, dialect)
+        for repair in found.repairs:
+            scope.repaired(repair.kind, repair.done, fork=scope.forks + 1 if found.outlines else None)
+        if not found.outlines:
+            self._unreadable += 1
+            return
+        if not dialect.exact:
+            _warn_inexact(dialect.name)
+        self._forked = True
+        await fork_outlines(scope, found.outlines, self._thread, dialect)
+
+    def _may_fork(self, scope: Scope) -> bool:
+        return scope.forks_left > self._unreadable
+
+    def _closing(self, text: str, *, also_think: bool = False) -> str:
+        """Return what closes an open block, or else the reasoning; both where `also_think` is set."""
+        dialect = self._dialect
+        closing = ""
+        if is_open(text, dialect, "block" if dialect.block else "conclusion"):
+            closing = ("" if text.endswith("\n") else "\n") + close_block(dialect)
+            self._scope.repaired("unclosed_block", "closed where the model did not")
+            if not also_think:
+                return closing
+        elif not also_think:
+            self._scope.repaired("unclosed_think", "reasoning closed where the model ended the sequence")
+        self._answering = True
+        think = close_think(dialect) if dialect.reasons_in_think else ""
+        return closing + (think.removeprefix("\n") if (text + closing).endswith("\n") else think)
+
+    async def _decode(
+        self, scope: Scope, rules: StopRules, place: Place, *, begun: bool = False, task: str = ""
+    ) -> tuple[Completion, TagWatch]:
+        """Let the model go on; `begun`: after text of the client, where no grammar fits.
+
+        Nor does one fit in an answer: it would begin anew in the middle of a text.
+        """
+        held = self._grammar_for is not None and not begun and not self._answering
+        watch = TagWatch(
+            self._dialect,
+            rules,
+            self._stop,
+            "answer" if self._answering or not self._dialect.reasons_in_think else "reasoning",
+            forks=scope.mode == "parallel",
+        )
+        said = await scope.extend(
+            prompt=self._prompt,
+            stop=watch,
+            grammar=self._grammar_for(place) if held and self._grammar_for is not None else None,
+            task=task,
+        )
+        return said, watch
+
+
+async def fork_outlines(
+    scope: Scope,
+    outlines: Sequence[Outline],
+    work: Callable[[Scope, Outline], Awaitable[object]],
+    dialect: Dialect,
+) -> list[Scope]:
+    """Work out outlines at once and join them in a dialect's markup; those over the limit are left out."""
+    limit = scope.max_threads
+    joining = Stitching(
+        seed=partial(thread_prefix, dialect),
+        joined=partial(joined_spans, dialect),
+        leading=partial(joined_spans, dialect, to_last_thread=True),
+    )
+    if len(outlines) > limit:
+        done = f"{len(outlines)} outlines, the first {limit} were worked out"
+        scope.repaired("threads_over_limit", done, fork=scope.forks + 1)
+    return await scope.fork(outlines[:limit], work, label=_label, join=joining, phase="plan")
+
+
+def is_answering(text: str, dialect: Dialect) -> bool:
+    """Tell whether the reasoning is over."""
+    return any(
+        isinstance(token, Tag) and token.name == "think" and token.closing for token in scan(text, dialect)
+    )
+
+
+def _label(outline: Outline) -> tuple[str, str]:
+    return outline.label, outline.text
+
+
+def _task(dialect: Dialect, outline: Outline) -> str:
+    """Say what a thread has to write, for servers that can only be asked to go on."""
+    about = f" ({outline.text})" if outline.text else ""
+    return f"Write only part {outline.label}{about}, and close it with {dialect.thread[1]}."
+
+
+def _note_strays(scope: Scope, watch: TagWatch, *, may_fork: bool) -> None:
+    """Note tags on the main line that were read as text, though they are none there."""
+    if not may_fork and FORK in watch.passed:
+        scope.repaired("forks_over_limit", "outlines were left as text: no further block is allowed")
+    if any(name == "thread" for name, _ in watch.passed):
+        scope.repaired("stray_tag", "tags of a thread outside a block's threads were left as text")
+
+
+@cache
+def _warn_inexact(dialect: str) -> None:
+    """Say once what `Dialect.exact` means for the user."""
+    _log.warning(
+        "models of dialect %r are trained with threads that do not see each other: joined as text, they come "
+        "near to that and no more",
+        dialect,
+    )

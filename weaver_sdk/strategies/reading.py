@@ -1,0 +1,33 @@
+"""What came of a run whose text is a trajectory in a dialect's markup."""
+
+from __future__ import annotations
+
+from weaver_sdk.markup import Dialect, extract_answer, has_escaped_tags, is_well_formed
+from weaver_sdk.result import Draft, Findings, NoForkReason
+
+
+def read_trajectory(
+    draft: Draft, dialect: Dialect, *, think_open: bool = False, trained: bool = True
+) -> Findings:
+    """Return what a trajectory holds.
+
+    Args:
+        draft: the run.
+        dialect: the markup of its text.
+        think_open: whether the chat template opened the reasoning.
+        trained: whether the model was trained to write the markup.
+    """
+    answer = extract_answer(draft.text, dialect)
+    if answer is None and not trained and draft.mode == "sequential" and draft.finish == "stop":
+        answer = draft.text.strip() or None
+    reason: NoForkReason = "no_tag" if trained else "not_divided"
+    if any(repair.kind == "unreadable_outlines" for repair in draft.repairs):
+        reason = "unreadable_outlines"
+    elif has_escaped_tags(draft.text, dialect):
+        reason = "escaped_tags"
+    return Findings(
+        answer=answer,
+        well_formed=is_well_formed(draft.text, dialect, max(1, draft.max_depth), think_open=think_open),
+        exact=dialect.exact or draft.forks == 0,
+        no_fork_reason=reason,
+    )

@@ -1,0 +1,60 @@
+"""A plan of steps that need each other: how it is asked for, and how it is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+PLAN = (
+    "Divide the work on the question above into steps. Do not answer it yet. Reply with JSON alone: "
+    '{"steps": [{"do": "…", "needs": []}]}. `needs` holds the numbers, from 1, of the earlier steps whose '
+    "results a step cannot do without. Keep it empty wherever you can, and use few steps."
+)
+"""Asks for a plan."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a plan."""
+
+    number: int
+    """Counted from 1."""
+    do: str
+    needs: frozenset[int] = frozenset()
+    """The numbers of earlier steps."""
+
+
+def steps_schema(most: int) -> dict[str, object]:
+    """Return the JSON schema of a plan of at most so many steps."""
+    step = {
+        "type": "object",
+        "properties": {"do": {"type": "string"}, "needs": {"type": "array", "items": {"type": "integer"}}},
+        "required": ["do", "needs"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"steps": {"type": "array", "items": step, "maxItems": most}},
+        "required": ["steps"],
+        "additionalProperties": False,
+    }
+
+
+def read_steps(text: str) -> list[Step]:
+    """Return the steps of a plan; a need that names no earlier step is left out. No plan gives no steps."""
+    try:
+        told, _ = json.JSONDecoder(strict=False).raw_decode(text, max(0, text.find("{")))
+        given: list[Any] = told["steps"] if isinstance(told["steps"], list) else []
+    except (json.JSONDecodeError, LookupError, TypeError):
+        return []
+    steps = [step if isinstance(step, dict) else {"do": step} for step in given]
+    return [
+        Step(number, " ".join(str(step.get("do", "")).split()), _needs(step.get("needs"), number))
+        for number, step in enumerate(steps, start=1)
+    ]
+
+
+def _needs(told: object, number: int) -> frozenset[int]:
+    given = told if isinstance(told, list) else []
+    return frozenset(need for need in given if isinstance(need, int) and 1 <= need < number)
