@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from weaver_sdk.options import Mode
-from weaver_sdk.result import Outcome, Repair, Result
+from weaver_sdk.result import Outcome, Phase, Repair, Result
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +26,53 @@ class RunStarted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlanReady:
+    """A model has answered how the work is to be divided."""
+
+    kind: Literal["plan_ready"] = "plan_ready"
+    run_id: str
+    at: float
+    text: str
+    """The plan, as the model wrote it."""
+    fork: int | None = None
+    thread: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestStarted:
+    """A request for a completion left for its server."""
+
+    kind: Literal["request_started"] = "request_started"
+    run_id: str
+    at: float
+    request: int
+    """Its number in the run, counted from 1."""
+    model: str
+    """Which of the run's models is asked."""
+    phase: Phase
+    """What its text will be for, at first."""
+    fork: int | None = None
+    thread: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestFinished:
+    """A completion came to its end, well or not."""
+
+    kind: Literal["request_finished"] = "request_finished"
+    run_id: str
+    at: float
+    request: int
+    outcome: Outcome
+    tokens: int
+    """Tokens that the model wrote."""
+    prompt_tokens: int | None = None
+    """Input tokens; `None` where the server does not say."""
+    cached_prompt_tokens: int | None = None
+    """Of `prompt_tokens`, prefix-cache hits; `None` where the server does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentDelta:
     """New text outside threads."""
 
@@ -33,6 +80,10 @@ class SegmentDelta:
     run_id: str
     at: float
     text: str
+    phase: Phase = "answer"
+    """What the text is for: "plan" is how the work is divided, markup and outlines too."""
+    kept: bool = True
+    """Whether the text belongs to the trajectory; else it answers a question on the side."""
     reasoning: str = ""
     """Set, with no text, for what a chat server sends in a field of its own: no part of the trajectory."""
 
@@ -75,6 +126,10 @@ class ThreadDelta:
     fork: int
     thread: int
     text: str
+    phase: Phase = "reasoning"
+    """What the text is for."""
+    kept: bool = True
+    """Whether the text belongs to the thread; else it answers a question on the side."""
     reasoning: str = ""
     """Set, with no text, for what a chat server sends in a field of its own: no part of the trajectory."""
 
@@ -102,7 +157,9 @@ class Joined:
     at: float
     fork: int
     text: str
-    """The exact text that was appended: segment deltas and joined texts, in order, are the trajectory."""
+    """The exact text that was appended: kept segment deltas and joins, in order, are the trajectory."""
+    phase: Phase = "answer"
+    """What the text is for."""
     parent: tuple[int, int] | None = None
 
 
@@ -144,6 +201,9 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | PlanReady
+    | RequestStarted
+    | RequestFinished
     | SegmentDelta
     | ForkOpened
     | ThreadStarted

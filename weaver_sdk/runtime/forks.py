@@ -120,7 +120,7 @@ class Opened:
         text = text_of(live.joined)
         if self.form.phase == "answer" and text:
             line.answer.append(text)
-        recorder.emit(Joined, fork=self.number, text=text, parent=line.place)
+        recorder.emit(Joined, fork=self.number, text=text, phase=self.form.phase, parent=line.place)
 
     async def work_out(self, child: Scope, work: Work[Any], item: Any) -> None:
         """Work out one thread. What goes wrong with the server is its outcome, and no error of the run."""

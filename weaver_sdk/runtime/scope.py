@@ -337,6 +337,8 @@ class Scope:
         outcome = end.outcome
         if outcome == "eos" and asking.before is None:
             outcome = segment.outcome = "done"  # a question's answer ends where the model ends it
+        if asking.phase == "plan" and asking.before is None:
+            state.plan_ready(line, "".join(segment.written))
         self._last_outcome = outcome if outcome in ("length", "timeout") else None
         return Completion(
             text="".join(segment.written),

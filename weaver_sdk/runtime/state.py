@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from weaver_sdk.backends.base import CompletionRequest, Prompt, SharedPrefix, Span
 from weaver_sdk.backends.drift import drift_tokens
 from weaver_sdk.errors import BackendError, ConfigurationError
-from weaver_sdk.events import Event, SegmentDelta, ThreadDelta, ThreadStarted
+from weaver_sdk.events import (
+    Event,
+    PlanReady,
+    RequestFinished,
+    RequestStarted,
+    SegmentDelta,
+    ThreadDelta,
+    ThreadStarted,
+)
 from weaver_sdk.options import Sampling
 from weaver_sdk.result import Phase
 from weaver_sdk.runtime.completion import End, Reader, decode
@@ -117,11 +125,16 @@ class RunState:
             now=recorder.now,
         )
 
+        number = 0
+
         def sent() -> None:
+            nonlocal number
             segment.started = recorder.now()
             recorder.requests += 1
+            number = recorder.requests
             if first:
                 self.thread_started(line)
+            self._emit_at(line, RequestStarted, request=number, model=asking.model, phase=segment.phase)
 
         prefix = text_of(context)
         shared: SharedPrefix | None = None if share is None else await share(asking.prompt.text + prefix)
@@ -157,6 +170,15 @@ class RunState:
         finally:
             segment.ended = recorder.now()
             recorder.used(reader.usage)
+            if number:
+                recorder.emit(
+                    RequestFinished,
+                    request=number,
+                    outcome=segment.outcome,
+                    tokens=segment.tokens,
+                    prompt_tokens=segment.prompt_tokens,
+                    cached_prompt_tokens=segment.cached_prompt_tokens,
+                )
             if line.place is None and reader.prompt_ids:
                 whole = (Span(asking.prompt.text), *context)
                 recorder.drift_tokens = drift_tokens(whole, reader.prompt_ids)
@@ -183,9 +205,9 @@ class RunState:
         if phase == "answer" and kept and text:
             line.answer.append(text)
         if line.place is None:
-            self.recorder.emit(SegmentDelta, text=text, reasoning=reasoning)
+            self.recorder.emit(SegmentDelta, text=text, phase=phase, kept=kept, reasoning=reasoning)
         else:
-            self.emit_in(line, ThreadDelta, text=text, reasoning=reasoning)
+            self.emit_in(line, ThreadDelta, text=text, phase=phase, kept=kept, reasoning=reasoning)
 
     def thread_started(self, line: LiveThread) -> None:
         """Note that a thread is at work."""
@@ -197,6 +219,15 @@ class RunState:
         """Let an event of a thread out; the main line has none of its own."""
         if line.place is not None:
             self.recorder.emit(event, fork=line.place[0], thread=line.place[1], **fields)
+
+    def plan_ready(self, line: LiveThread, text: str) -> None:
+        """Note that a model has answered how the work is to be divided."""
+        self._emit_at(line, PlanReady, text=text)
+
+    def _emit_at(self, line: LiveThread, event: Callable[..., Event], **fields: object) -> None:
+        """Let an event out that tells its place, if it has one."""
+        fork, thread = line.place if line.place is not None else (None, None)
+        self.recorder.emit(event, fork=fork, thread=thread, **fields)
 
     def _segment(self, line: LiveThread, asking: Asking) -> LiveSegment:
         """Return the segment for a completion: a new one, or that of the client's text in front of it."""
