@@ -21,7 +21,7 @@ FLOORS = [
     {"telemetry"},
     {"markup"},
     {"result", "events"},
-    {"options"},
+    {"options", "messages"},
     {"errors"},
 ]
 """From the top down; `testing` and `training` stand beside the house and may use all of it."""

@@ -20,6 +20,7 @@ from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.prompts import TEMPLATES, render, template_for_model
+from weaver_sdk.messages import transcript
 from weaver_sdk.options import PrefixForm
 from weaver_sdk.runtime.config import Model, Render
 from weaver_sdk.settings import resolve_model, resolve_server
@@ -320,7 +321,7 @@ class ConnectionPlan:
     async def _template(self, backend: Backend) -> Render | None:
         """Return how a question becomes a prompt; "auto" asks the server first, then the model's name."""
         if backend.capabilities.api == "chat":
-            return partial(render, template=TEMPLATES["raw"])  # the server wraps the turns
+            return transcript  # the server wraps the turns, and takes more than text
         if callable(self.template):
             return self.template
         if self.template != "auto":

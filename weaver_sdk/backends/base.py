@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from weaver_sdk.messages import Message, Messages
 from weaver_sdk.options import Sampling
 
 
@@ -15,8 +16,8 @@ class Prompt:
 
     text: str
     """The chat template applied, ready for the model to write on: what `/v1/completions` takes."""
-    messages: tuple[Mapping[str, str], ...] = ()
-    """Role and content of each turn: what `/v1/chat/completions` takes."""
+    messages: tuple[Message, ...] = ()
+    """The turns: what `/v1/chat/completions` takes. They are sent as they are, images and all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +213,7 @@ class Backend(Protocol):
 class TellsTemplate(Protocol):
     """A backend whose server can apply the model's own chat template."""
 
-    async def chat_template(self) -> Callable[[Sequence[Mapping[str, str]]], str] | None:
+    async def chat_template(self) -> Callable[[Messages], str] | None:
         """Return what makes the text of a prompt out of turns, or `None` where this server does not tell."""
         ...
 

@@ -10,8 +10,7 @@ from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Pre
 from weaver_sdk.backends.continuation import allowing_repeats
 from weaver_sdk.backends.payload import constraint_fields, matched_stop, read_usage, token_limit
 from weaver_sdk.errors import ProtocolError
-
-Message = dict[str, Any]
+from weaver_sdk.messages import Message
 
 ASKED_TO_GO_ON = "Your answer above is not finished."
 """How the turn begins that asks a model to go on."""
@@ -24,7 +23,7 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
     """Return the fields of a streamed request; extras only where the server is known to take them."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": conversation(request, capabilities.prefill),
+        "messages": chat_messages(request, capabilities.prefill),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -40,14 +39,17 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
     return body | constraint_fields(request, capabilities)
 
 
-def conversation(request: CompletionRequest, prefill: Prefill) -> list[Message]:
-    """Return the turns of a request: the user's, then what makes the model go on behind `request.prefix`."""
-    messages: list[Message] = [dict(message) for message in request.prompt.messages]
+def chat_messages(request: CompletionRequest, prefill: Prefill) -> list[Message]:
+    """Return the turns of a request: the user's, then what makes the model go on behind `request.prefix`.
+
+    The user's are sent as they are: parts, names, calls of tools and their results.
+    """
+    messages: list[Message] = [*request.prompt.messages]
     if not messages:
         messages = [{"role": "user", "content": request.prompt.text}]
     if not request.prefix:
         return messages
-    answer: Message = {"role": "assistant", "content": request.prefix}
+    answer: dict[str, Any] = {"role": "assistant", "content": request.prefix}
     if prefill == "prefix":
         answer["prefix"] = True
     if prefill != "ask":

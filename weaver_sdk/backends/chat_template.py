@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from weaver_sdk.backends.base import ServerKind
 from weaver_sdk.backends.link import Link
 from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
 from weaver_sdk.errors import BackendError, ConnectionFailed
+from weaver_sdk.messages import Messages, text_turn
 
 _SYSTEM = "SYSTEMPROMPTHERE"
 _TURNS = ("FIRSTQUESTIONHERE", "FIRSTANSWERHERE", "NEXTQUESTIONHERE")
@@ -32,17 +32,21 @@ class ToldTemplate:
     """Before a system prompt, and from there to the first question; `None` where the template has no place
     for one there. Then it goes with the question."""
 
-    def __call__(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """Return the prompt for turns that end with the user's."""
+    def __call__(self, messages: Messages) -> str:
+        """Return the prompt for turns that end with the user's.
+
+        Raises:
+            ConfigurationError: a turn is no text, such as one with an image, or one of a tool.
+        """
         prompt, system = self.before, ""
         last = len(messages) - 1
         for index, message in enumerate(messages):
-            content = message["content"]
-            if message["role"] == "system" and index == 0 and self.system is not None:
+            role, content = text_turn(message)
+            if role == "system" and index == 0 and self.system is not None:
                 prompt = self.system[0] + content + self.system[1]
-            elif message["role"] == "system":
+            elif role == "system":
                 system += content + "\n\n"
-            elif message["role"] == "assistant":
+            elif role == "assistant":
                 prompt += content + self.behind_answer
             else:
                 prompt += system + content + (self.behind if index == last else self.behind_question)
@@ -78,7 +82,7 @@ async def ask_chat_template(
 
 
 async def _applied(
-    link: Link, model: str, server: ServerKind, messages: Sequence[Mapping[str, str]], seconds: float
+    link: Link, model: str, server: ServerKind, messages: Messages, seconds: float
 ) -> str:
     """Return the text that a server makes of turns; nothing where it does not tell, or takes no such turns.
 

@@ -19,7 +19,6 @@ from weaver_sdk.markup.outlines import Outline, OutlineList, read_outlines
 from weaver_sdk.markup.parser import parse
 from weaver_sdk.markup.prompts import (
     TEMPLATES,
-    Messages,
     Template,
     build_problem_messages,
     render,
@@ -37,6 +36,7 @@ from weaver_sdk.markup.stitching import (
 )
 from weaver_sdk.markup.trajectory import Block, BlockThread, Part, Trajectory
 from weaver_sdk.markup.well_formed import check_well_formed, is_well_formed
+from weaver_sdk.messages import Messages
 
 __all__ = [
     "DIALECTS",

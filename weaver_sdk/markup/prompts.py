@@ -10,14 +10,12 @@ every prompt by itself: written here it would stand there twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup.dialect import Dialect
-
-Messages = Sequence[Mapping[str, str]]
-"""Turns of a chat: each has a `role` (system, user, assistant) and a `content`."""
+from weaver_sdk.messages import Message, Messages, conversation, text_turn, with_text_after
 
 Around = tuple[str, str]
 """What stands before a turn, and what behind it."""
@@ -163,17 +161,19 @@ def template_for_model(name: str) -> str | None:
 
 
 def build_problem_messages(
-    problem: str, dialect: Dialect, system: str | None = None, history: Messages = ()
-) -> list[dict[str, str]]:
-    """Return the turns that put a problem to the model.
+    problem: str | Messages, dialect: Dialect, system: str | None = None, history: Messages = ()
+) -> list[Message]:
+    """Return the turns that put a problem, or a conversation that ends with one, to the model.
 
     The problem stands unchanged in the last turn, and the dialect's instruction follows it.
     `history` are earlier turns, oldest first; answers in it should come without their reasoning, as the chat
     templates of reasoning models have it.
+
+    Raises:
+        ConfigurationError: as `conversation` raises it.
     """
-    first = [] if system is None else [{"role": "system", "content": system}]
-    line = "\n" if dialect.instruction and not dialect.instruction[0].isspace() else ""
-    return [*first, *map(dict, history), {"role": "user", "content": problem + line + dialect.instruction}]
+    gap = "" if dialect.instruction[:1].isspace() else "\n"
+    return with_text_after(conversation(problem, system=system, history=history), dialect.instruction, gap)
 
 
 def render(messages: Messages, template: str | Template | Callable[[Messages], str]) -> str:
@@ -184,7 +184,7 @@ def render(messages: Messages, template: str | Template | Callable[[Messages], s
         template: a name of `TEMPLATES`, a template, or a callable that does all of it.
 
     Raises:
-        ConfigurationError: no such template, or turns that no template can write.
+        ConfigurationError: no such template, or turns that no template can write, such as one with an image.
     """
     if isinstance(template, str):
         if template not in TEMPLATES:
@@ -203,11 +203,7 @@ def _turns(messages: Messages, template: Template) -> list[str]:
     turns: list[str] = []
     waiting = ""  # system text of a family that has no turn for it
     for message in messages:
-        role, content = message.get("role"), message.get("content")
-        if role not in ("system", "user", "assistant") or content is None:
-            raise ConfigurationError(
-                f"a message has the role {role!r}: use system, user or assistant, and a content"
-            )
+        role, content = text_turn(message)
         if role == "system" and template.system is None:
             waiting += content + "\n\n"
             continue

@@ -6,13 +6,14 @@ a model is seeded with its outline: with a bare number it tends to repeat the fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from weaver_sdk.backends.base import Prompt
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
+from weaver_sdk.messages import Message, Messages, merge_system, text_turn
 from weaver_sdk.result import Draft, Findings
 from weaver_sdk.strategies.grammars import (
     Place,
@@ -90,23 +91,27 @@ class PromptedStrategy:
             grammar_for = (lambda _: self.grammar_for("plain")) if plain else self.grammar_for
         return Machine(scope, self.dialect, prompt, grammar_for, self.stop)
 
-    def turns(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-        """Return a conversation with the system prompt and the examples before it, as turns of a chat."""
-        system = {"role": "system", "content": system_prompt(self.dialect)}
-        return [
-            system,
-            *self._turns([example.trajectory(self.dialect) for example in self.examples], messages),
-        ]
+    def turns(self, messages: Messages) -> list[Message]:
+        """Return a conversation with the examples before it, as turns of a chat.
 
-    def plain_turns(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+        One system turn stands in front: the user's own text, then ours.
+        """
+        taught = self._turns([example.trajectory(self.dialect) for example in self.examples], messages)
+        return merge_system(taught, system_prompt(self.dialect))
+
+    def plain_turns(self, messages: Messages) -> list[Message]:
         """Return the same turns without markup: what the sequential baseline is shown."""
-        return self._turns([example.plain() for example in self.examples], messages)
+        return merge_system(self._turns([example.plain() for example in self.examples], messages))
 
-    def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """Return the raw prompt for a conversation: the examples, then what was said, oldest first."""
+    def prompt(self, messages: Messages) -> str:
+        """Return the raw prompt for a conversation: its system text, the examples, what was said.
+
+        Raises:
+            ConfigurationError: there is a turn that is no text.
+        """
         return self._raw([example.trajectory(self.dialect) for example in self.examples], messages)
 
-    def plain_prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
+    def plain_prompt(self, messages: Messages) -> str:
         """Return the same raw prompt without markup, for the sequential baseline."""
         return self._raw([example.plain() for example in self.examples], messages)
 
@@ -123,17 +128,20 @@ class PromptedStrategy:
             return plain_grammar() if self.shown == "raw" else None
         return thread_grammar(self.dialect) if place == "thread" else joined_grammar(self.dialect)
 
-    def _turns(self, answers: Sequence[str], messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-        taught: list[dict[str, str]] = []
+    def _turns(self, answers: Sequence[str], messages: Messages) -> list[Message]:
+        taught: list[Message] = []
         for example, answer in zip(self.examples, answers, strict=True):
             taught.append({"role": "user", "content": example.question})
             taught.append({"role": "assistant", "content": answer})
-        return [*taught, *map(dict, messages)]
+        return [*taught, *messages]
 
-    def _raw(self, answers: Sequence[str], messages: Sequence[Mapping[str, str]]) -> str:
+    def _raw(self, answers: Sequence[str], messages: Messages) -> str:
         taught = zip(self.examples, answers, strict=True)
         shown = "".join(f"Question: {example.question}\n{answer}\n\n" for example, answer in taught)
-        return shown + "".join(_raw_turn(message) for message in messages)
+        turns = [text_turn(message) for message in merge_system(messages)]
+        system = f"{turns.pop(0)[1]}\n\n" if turns and turns[0][0] == "system" else ""
+        said = (f"Question: {text}\n" if role == "user" else f"{text}\n\n" for role, text in turns)
+        return system + shown + "".join(said)
 
 
 def system_prompt(dialect: Dialect) -> str:
@@ -145,11 +153,6 @@ def system_prompt(dialect: Dialect) -> str:
         "others; then put them together. Where each step needs the one before it, or where the question is "
         "short, answer without them. Put the final answer within \\boxed{}."
     )
-
-
-def _raw_turn(message: Mapping[str, str]) -> str:
-    said = message["content"]
-    return f"Question: {said}\n" if message["role"] == "user" else f"{said}\n\n"
 
 
 PROMPTED = PromptedStrategy()

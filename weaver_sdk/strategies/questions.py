@@ -13,7 +13,7 @@ from typing import Any
 
 from weaver_sdk.markup.dialect import Dialect
 from weaver_sdk.markup.outlines import Outline, read_outlines
-from weaver_sdk.markup.prompts import Messages
+from weaver_sdk.messages import Message, Messages, merge_system, with_text_after
 from weaver_sdk.result import Repair
 from weaver_sdk.strategies.prompted import SEQUENTIAL_INSTRUCTION
 from weaver_sdk.strategies.worked import WorkedExample, open_block
@@ -58,24 +58,27 @@ def plan_schema(max_parts: int) -> dict[str, Any]:
     }
 
 
-def plan_turns(messages: Messages, examples: Sequence[WorkedExample]) -> list[dict[str, str]]:
-    """Return the conversation that asks for a plan; the question is its last turn."""
-    taught = [{"role": "system", "content": PLANNER}]
+def plan_turns(messages: Messages, examples: Sequence[WorkedExample]) -> list[Message]:
+    """Return the conversation that asks for a plan; the question is its last turn.
+
+    One system turn stands in front: the user's own text, then ours.
+    """
+    taught: list[Message] = []
     for example in examples:
         plan = {"thought": example.opening, "parts": [outline for outline, _ in example.threads]}
         taught.append({"role": "user", "content": example.question})
         taught.append({"role": "assistant", "content": json.dumps(plan)})
-    return [*taught, *map(dict, messages)]
+    return merge_system([*taught, *messages], PLANNER)
 
 
-def part_turns(messages: Messages, examples: Sequence[WorkedExample], part: str) -> list[dict[str, str]]:
-    """Return the conversation that asks for one part of the last question."""
-    taught = [{"role": "system", "content": WORKER}]
+def part_turns(messages: Messages, examples: Sequence[WorkedExample], part: str) -> list[Message]:
+    """Return the conversation that asks for one part of the last question; one system turn in front."""
+    taught: list[Message] = []
     parts = [(example.question, *thread) for example in examples for thread in example.threads]
     for question, outline, working in parts[-_SHOWN_PARTS:]:
-        taught += _asking([{"role": "user", "content": question}], _part(outline))
+        taught += with_text_after([{"role": "user", "content": question}], _part(outline))
         taught.append({"role": "assistant", "content": working})
-    return [*taught, *_asking(messages, _part(part))]
+    return merge_system([*taught, *with_text_after(messages, _part(part))], WORKER)
 
 
 def outlines_of(reply: str, dialect: Dialect) -> tuple[str, list[Outline], list[Repair]]:
@@ -96,15 +99,19 @@ def outlines_of(reply: str, dialect: Dialect) -> tuple[str, list[Outline], list[
     return think + thought + open_block(dialect, outlines) + dialect.outlines[1], outlines, []
 
 
-def join_turns(messages: Messages, results: Iterable[tuple[Outline, str]]) -> list[dict[str, str]]:
-    """Return the conversation that puts results together; without any, it asks for the answer plainly."""
+def join_turns(messages: Messages, results: Iterable[tuple[Outline, str]]) -> list[Message]:
+    """Return the conversation that puts results together; without any, it asks for the answer plainly.
+
+    The user's system prompt stands in front, and there is none of ours.
+    """
+    turns = merge_system(messages)
     told = "\n".join(
         f"{outline.label}. {outline.text}: {text.strip() or '(no result)'}" for outline, text in results
     )
     if not told:
-        return _asking(messages, SEQUENTIAL_INSTRUCTION, gap="\n")
-    return _asking(
-        messages,
+        return with_text_after(turns, SEQUENTIAL_INSTRUCTION, gap="\n")
+    return with_text_after(
+        turns,
         f"These parts of it have been worked out already:\n{told}\n\nPut them together and be brief. "
         "Output the final answer within \\boxed{}.",
     )
@@ -163,8 +170,3 @@ def _one_line(text: str) -> str:
 
 def _part(text: str) -> str:
     return f"Part: {text}"
-
-
-def _asking(messages: Messages, asked: str, gap: str = "\n\n") -> list[dict[str, str]]:
-    *earlier, question = map(dict, messages)
-    return [*earlier, {**question, "content": f"{question['content']}{gap}{asked}"}]
