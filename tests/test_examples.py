@@ -1,7 +1,11 @@
 """The code in README and docs runs, and the shell commands in the README are those that exist."""
 
+import asyncio
+import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_examples import CodeExample, EvalExample, find_examples
@@ -20,7 +24,32 @@ def test_code_on_a_page_is_sound(example: CodeExample, eval_example: EvalExample
     if any(line.startswith(SHOWN_ONLY) for line in source.splitlines()):
         compile(source, str(example), "exec", flags=0x2000)  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     else:
-        eval_example.run(example)
+        for test in shown_tests(eval_example.run(example)):
+            call(test)
+
+
+def shown_tests(module: dict[str, Any]) -> list[Callable[[], Any]]:
+    return [thing for name, thing in module.items() if name.startswith("test_") and callable(thing)]
+
+
+def call(test: Callable[[], Any]) -> None:
+    made = test()
+    if inspect.iscoroutine(made):
+        asyncio.run(made)
+
+
+@pytest.mark.parametrize("opening", ["def", "async def"])
+def test_a_test_that_a_page_shows_is_run(opening: str, eval_example: EvalExample) -> None:
+    [test] = shown_tests(
+        eval_example.run(CodeExample.create(f"{opening} test_it():\n    assert 2 + 2 == 5\n"))
+    )
+    with pytest.raises(AssertionError):
+        call(test)
+
+
+def test_the_page_on_testing_shows_a_test() -> None:
+    [example] = [example for example in EXAMPLES if example.path.name == "testing.md"]
+    assert "async def test_" in example.source
 
 
 def test_every_make_target_that_the_readme_names_is_there() -> None:

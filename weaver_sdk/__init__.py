@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from weaver_sdk.events import Event, dump_event, load_event
     from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
+    from weaver_sdk.messages import Message, Messages
     from weaver_sdk.options import Budget, Mode, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
     from weaver_sdk.result import Fork, Repair, Result, Segment, Telemetry, Thread, Trace
@@ -89,6 +90,7 @@ _ROOMS = {
     ),
     "weaver_sdk.events": ("Event", "dump_event", "load_event"),
     "weaver_sdk.markup.dialect": ("THREADWEAVER", "Dialect"),
+    "weaver_sdk.messages": ("Message", "Messages"),
     "weaver_sdk.options": ("Budget", "Mode", "Sampling"),
     "weaver_sdk.reasoner": ("ParallelReasoner",),
     "weaver_sdk.result": ("Fork", "Repair", "Result", "Segment", "Telemetry", "Thread", "Trace"),
@@ -123,6 +125,8 @@ __all__ = [
     "LiteLLMBackend",
     "LlamaServer",
     "MarkupError",
+    "Message",
+    "Messages",
     "Mode",
     "ParallelReasoner",
     "PlannedStrategy",

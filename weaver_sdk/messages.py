@@ -1,7 +1,7 @@
-"""A conversation as data: turns as OpenAI's chat API writes them, their content a text or parts of several kinds.
+"""A conversation as data: turns as OpenAI's chat API has them, with a text or parts of several kinds.
 
-Content is data: nothing here reads markup, braces or tags in it. All that is returned is plain dicts, lists and
-strings, so a conversation goes through JSON and back unchanged.
+Content is data: nothing here reads markup, braces or tags in it. What `conversation` returns is made of plain
+dicts, lists and strings, so it goes through JSON and back unchanged.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from weaver_sdk.errors import ConfigurationError
 Message = Mapping[str, Any]
 """One turn: `role`, `content`, and whatever else a chat server reads (`name`, `tool_calls`, `tool_call_id`).
 
-`content` is a text, or parts: `{"type": "text", "text": …}`, `{"type": "image_url", "image_url": {"url": …}}`,
-`input_audio`, `file`, and any other kind that a server knows.
+`content` is a text, or parts: `{"type": "text", "text": …}`,
+`{"type": "image_url", "image_url": {"url": …}}`, `input_audio`, `file`, and other kinds that a server knows.
 """
 
 Messages = Sequence[Message]
@@ -126,7 +126,7 @@ def with_text_after(messages: Messages, text: str, gap: str = "\n\n") -> list[Me
 def text_of(content: object) -> str:
     """Return the text of a content, for servers and templates that take text alone.
 
-    Parts follow each other on lines of their own; where one ends or begins with white space, nothing is added.
+    Parts stand on lines of their own; nothing is added where one ends, or the next begins, with white space.
 
     Raises:
         ConfigurationError: it holds a part that is no text, or it is no content.
@@ -164,18 +164,22 @@ def text_turn(message: Message) -> tuple[TextRole, str]:
     return ("system" if role == "developer" else role), text_of(message.get("content"))
 
 
-def transcript(messages: Messages) -> str:
-    """Return a conversation as text to measure or to show, never to send: every turn on lines of its own.
+def readable(content: Content | None) -> str:
+    """Return a content as text to show or to measure, not to send: an image stands in it as `[image_url]`."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    return _on_lines([part["text"] if part["type"] == "text" else f"[{part['type']}]" for part in content])
 
-    What is no text stands in it by its kind, as in `[image_url]`.
-    """
-    return "".join(f"{_shown(message.get('content'))}\n" for message in messages)
+
+def transcript(messages: Messages) -> str:
+    """Return a conversation in the form of `readable`, every turn on lines of its own."""
+    return "".join(f"{readable(message.get('content'))}\n" for message in messages)
 
 
 def question_of(messages: Messages) -> str:
-    """Return the text of the last user turn, to show; empty where there is none. See `transcript`."""
+    """Return the last user turn in the form of `readable`; empty where there is none."""
     at = _last_user_turn(messages)
-    return "" if at is None else _shown(messages[at].get("content"))
+    return "" if at is None else readable(messages[at].get("content"))
 
 
 def _last_user_turn(messages: Messages) -> int | None:
@@ -201,12 +205,6 @@ def _on_lines(texts: Sequence[str]) -> str:
         apart = not text or not more or text[-1].isspace() or more[0].isspace()
         text += more if apart else f"\n{more}"
     return text
-
-
-def _shown(content: Any) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    return _on_lines([part["text"] if part["type"] == "text" else f"[{part['type']}]" for part in content])
 
 
 def _is_blank(content: Content) -> bool:
@@ -269,4 +267,6 @@ def _plain(value: object, where: str) -> Any:
         return [_plain(item, where) for item in value]
     if value is None or isinstance(value, str | int | float):
         return value
-    raise ConfigurationError(f"{where} holds a {type(value).__name__}: JSON cannot say it; bytes go as base64")
+    raise ConfigurationError(
+        f"{where} holds a {type(value).__name__}: JSON cannot say it; bytes go as base64"
+    )

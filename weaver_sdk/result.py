@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.messages import Message
 from weaver_sdk.options import Mode
 
 Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancelled"]
@@ -260,6 +264,25 @@ class Result:
     made its end up. See `Capabilities.reliable_finish`."""
     index: int | None = None
     """The problem's place among those given to `solve_many`."""
+    messages: tuple[Message, ...] = ()
+    """The conversation that the run was given; its last turn is the problem."""
+
+    def to_messages(self) -> tuple[Message, ...]:
+        """Return the conversation with the answer as its last turn, without the reasoning.
+
+        Put the next question behind it: `[*result.to_messages(), {"role": "user", "content": …}]`, or give it
+        as `history`.
+
+        Raises:
+            ConfigurationError: the run ended without an answer.
+        """
+        said = final_text(self)
+        if not said:
+            raise ConfigurationError(
+                f"run {self.run_id} ended without an answer (finish={self.finish!r}): go on from its messages"
+            )
+        asked = self.messages or ({"role": "user", "content": self.problem},)
+        return (*asked, {"role": "assistant", "content": said})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON types."""
@@ -269,6 +292,46 @@ class Result:
     def to_json(self) -> str:
         """Return the result as one line of JSON."""
         return _adapter().dump_json(self).decode()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Result:
+        """Return the result that `to_dict` was called on. Keys that are not known are overlooked.
+
+        Raises:
+            ConfigurationError: the data is not that of a result; says where.
+        """
+        with _named_faults():
+            return _adapter().validate_python(data)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Result:
+        """Return the result that `to_json` was called on. Keys that are not known are overlooked.
+
+        Raises:
+            ConfigurationError: the text is not JSON, or not that of a result; says where.
+        """
+        with _named_faults():
+            return _adapter().validate_json(text)
+
+
+def final_text(result: Result) -> str:
+    """Return what the model says to the user: the text behind its reasoning, else the answer, else none."""
+    _, closed, after = result.text.rpartition("</think>")
+    return (after.strip() if closed else "") or result.answer or ""
+
+
+@contextmanager
+def _named_faults() -> Iterator[None]:
+    """Turn what is wrong with the data of a result into one line; it names the place, and quotes nothing."""
+    try:
+        yield
+    except ValidationError as error:
+        first, *more = error.errors(include_url=False, include_input=False, include_context=False)
+        where = ".".join(map(str, first["loc"]))
+        others = f" (and {len(more)} more faults)" if more else ""
+        raise ConfigurationError(
+            f"this is not the data of a result: {f'{where}: ' if where else ''}{first['msg']}{others}"
+        ) from None
 
 
 @cache  # built at first use: a schema costs milliseconds that `import weaver_sdk` should not pay

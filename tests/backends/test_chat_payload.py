@@ -1,27 +1,46 @@
 """The JSON of a chat: no field that was not wanted, and every shape of a delta that servers send."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.backends.chatting import asking_in_chat
 from tests.backends.collecting import asking
-from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prompt, Usage
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill, Prompt, Usage
 from weaver_sdk.backends.capabilities import KNOWN
-from weaver_sdk.backends.chat_payload import chat_body, conversation, read_chat_chunk
+from weaver_sdk.backends.chat_payload import chat_body, chat_messages, read_chat_chunk
 from weaver_sdk.errors import ProtocolError
 from weaver_sdk.options import Sampling
 
 
 def test_a_prompt_without_turns_is_the_users() -> None:
-    assert conversation(asking(), "ask") == [{"role": "user", "content": asking().text}]
+    assert chat_messages(asking(), "ask") == [{"role": "user", "content": asking().text}]
 
 
 def test_earlier_turns_stay() -> None:
     talk = ({"role": "system", "content": "s"}, {"role": "user", "content": "u"})
     request = CompletionRequest(prompt=Prompt(text="raw", messages=talk), prefix="p")
-    assert conversation(request, "last_message") == [*talk, {"role": "assistant", "content": "p"}]
+    assert chat_messages(request, "last_message") == [*talk, {"role": "assistant", "content": "p"}]
+
+
+def test_parts_names_and_calls_of_tools_are_sent_as_they_are() -> None:
+    talk: tuple[dict[str, Any], ...] = (
+        {"role": "user", "name": "ann", "content": "How warm is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function"}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "21 degrees"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "And here?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+            ],
+        },
+    )
+    for prefill in get_args(Prefill):
+        request = CompletionRequest(prompt=Prompt(text="", messages=talk), prefix="p")
+        body = chat_body(request, "m", Capabilities(prefill=prefill))
+        assert tuple(body["messages"][:4]) == talk
 
 
 def test_what_the_request_asks_for_is_sent_and_extras_only_to_who_knows_them() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.backends.collecting import asking, collect, server
 from weaver_sdk.backends.capabilities import KNOWN
-from weaver_sdk.backends.chat_template import ask_chat_template
+from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.probe import probe, served_models
 from weaver_sdk.backends.servers import link_to
@@ -223,3 +223,26 @@ async def test_a_server_is_asked_through_a_users_client_too() -> None:
     async with openai.AsyncOpenAI(base_url=address, api_key="k") as sdk:
         with pytest.raises(ConnectionFailed):
             await probe(link_to(None, client=sdk))
+
+
+TOLD = ToldTemplate("<u>", "</u><a>", "</a><u>", "</u><a>", system=("<s>", "</s><u>"))
+
+
+def test_a_told_template_takes_text_parts_and_a_developers_turn() -> None:
+    asked = [
+        {"role": "developer", "content": [{"type": "text", "text": "S"}]},
+        {"role": "user", "content": [{"type": "text", "text": "Q"}]},
+    ]
+    assert TOLD(asked) == "<s>S</s><u>Q</u><a>"
+
+
+@pytest.mark.parametrize(
+    ("turn", "named"),
+    [
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, "an image"),
+        ({"role": "tool", "content": "21 degrees"}, "role 'tool'"),
+    ],
+)
+def test_a_told_template_refuses_what_is_no_text(turn: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        TOLD([turn, {"role": "user", "content": "Q"}])

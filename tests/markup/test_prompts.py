@@ -20,6 +20,7 @@ from weaver_sdk.markup import (
     template_for_model,
 )
 
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 CHAT = [
     {"role": "system", "content": "S"},
     {"role": "user", "content": "Q1"},
@@ -82,7 +83,7 @@ def test_every_template_is_known_by_its_name() -> None:
     assert all(template.name == name for name, template in TEMPLATES.items())
 
 
-@given(st.one_of(st.text(), st.just(PRODUCTS), st.just("{0} {problem} %s <|im_end|>")))
+@given(st.one_of(st.text().filter(str.strip), st.just(PRODUCTS), st.just("{0} {problem} %s <|im_end|>")))
 def test_the_problem_passes_through_unchanged(problem: str) -> None:
     messages = build_problem_messages(problem, THREADWEAVER)
     assert messages == [{"role": "user", "content": f"{problem}\n{THREADWEAVER.instruction}"}]
@@ -101,9 +102,27 @@ def test_a_system_prompt_and_earlier_turns_come_first() -> None:
     assert build_problem_messages("Q2", NPR, system="S", history=CHAT[1:3]) == CHAT
 
 
+def test_a_conversation_that_ends_with_a_problem_is_put_as_it_is() -> None:
+    parts = [{"type": "text", "text": "What is this?"}, IMAGE]
+    [*earlier, last] = build_problem_messages([*CHAT[:3], {"role": "user", "content": parts}], THREADWEAVER)
+    assert earlier == CHAT[:3]
+    asked = {"type": "text", "text": f"\n{THREADWEAVER.instruction}"}
+    assert last == {"role": "user", "content": [*parts, asked]}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_text_parts_are_written_as_their_text_and_a_developer_as_the_system(name: str) -> None:
+    def in_parts(text: str) -> list[dict[str, str]]:
+        return [{"type": "text", "text": text}]
+
+    chat = [{**turn, "content": in_parts(turn["content"])} for turn in CHAT]
+    chat[0]["role"] = "developer"
+    assert render(chat, name) == render(CHAT, name)
+
+
 def test_a_callable_does_all_of_it() -> None:
     def shout(messages: Messages) -> str:
-        return messages[-1]["content"].upper()
+        return str(messages[-1]["content"]).upper()
 
     assert render(CHAT, shout) == "Q2"
 
@@ -121,6 +140,7 @@ def test_a_template_of_ones_own() -> None:
         (CHAT[:3], "chatml", "the last message must be the user's"),
         ([{"role": "tool", "content": ""}, *CHAT], "chatml", "role 'tool'"),
         ([{"role": "user"}, *CHAT], "chatml", "a content"),
+        ([*CHAT[:3], {"role": "user", "content": [IMAGE]}], "raw", r"an image .*take text alone"),
     ],
 )
 def test_what_cannot_be_written_is_refused(messages: Messages, template: str, complaint: str) -> None:

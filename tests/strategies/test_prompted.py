@@ -9,7 +9,13 @@ from weaver_sdk.markup import DIALECTS, NPR, Dialect
 from weaver_sdk.markup.answer import extract_answer
 from weaver_sdk.markup.well_formed import check_well_formed
 from weaver_sdk.strategies.grammars import joined_grammar, opening_grammar, plain_grammar, thread_grammar
-from weaver_sdk.strategies.prompted import PROMPTED, SEEDED_THREADWEAVER, PromptedStrategy, seeded
+from weaver_sdk.strategies.prompted import (
+    PROMPTED,
+    SEEDED_THREADWEAVER,
+    PromptedStrategy,
+    seeded,
+    system_prompt,
+)
 from weaver_sdk.strategies.worked import EXAMPLES
 
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS.keys())
@@ -52,6 +58,33 @@ def test_the_raw_prompt_ends_with_the_question_and_stops_before_the_next() -> No
     assert prompt.startswith("Question: ")
     assert prompt.endswith("\n\nQuestion: First?\n\\boxed{1}\n\nQuestion: Second?\n")
     assert PROMPTED.stop == ("\nQuestion:",)
+
+
+ASKED_IN_FRENCH = [*CHAT[:2], {"role": "system", "content": "In French."}, CHAT[2]]
+
+
+def test_the_users_system_prompt_stands_first_and_there_is_no_other_system_turn() -> None:
+    strategy = PromptedStrategy(shown="turns")
+    taught, plain = strategy.turns(ASKED_IN_FRENCH), strategy.plain_turns(ASKED_IN_FRENCH)
+    assert taught[0]["content"] == f"In French.\n\n{system_prompt(strategy.dialect)}"
+    assert plain[0] == {"role": "system", "content": "In French."}
+    for turns in (taught, plain):
+        assert [turn["role"] for turn in turns].count("system") == 1
+        assert turns[-3:] == CHAT
+
+
+def test_a_raw_prompt_begins_with_the_system_prompt() -> None:
+    for prompt in (PROMPTED.prompt, PROMPTED.plain_prompt):
+        assert prompt(ASKED_IN_FRENCH) == f"In French.\n\n{prompt(CHAT)}"
+
+
+def test_a_raw_prompt_takes_text_alone() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    asked = [{"role": "user", "content": [{"type": "text", "text": "Third?"}]}]
+    assert PROMPTED.prompt(asked).endswith("Question: Third?\n")
+    with pytest.raises(ConfigurationError, match="an image"):
+        PROMPTED.prompt([{"role": "user", "content": [image]}])
+    assert PROMPTED.turns([{"role": "user", "content": [image]}])[-1]["content"] == [image]
 
 
 def test_the_plain_prompt_holds_no_tag() -> None:

@@ -12,6 +12,8 @@ from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import Outline
 from weaver_sdk.strategies.planned import PlannedStrategy
 from weaver_sdk.strategies.questions import (
+    PLANNER,
+    WORKER,
     QuestionPlan,
     join_turns,
     part_turns,
@@ -50,6 +52,31 @@ def test_earlier_turns_stay_where_they_were() -> None:
         part_turns([*earlier, *ASKED], EXAMPLES, "2*3"),
     ):
         assert turns[-3:-1] == earlier
+
+
+def test_the_users_system_prompt_stands_first_and_there_is_no_other_system_turn() -> None:
+    asked = [{"role": "user", "content": "Hello"}, {"role": "system", "content": "In French."}, *ASKED]
+    results = [(Outline("1", "2*3"), "6"), (Outline("2", "4*5"), "20")]
+    for turns, ours in (
+        (plan_turns(asked, EXAMPLES), f"\n\n{PLANNER}"),
+        (part_turns(asked, EXAMPLES, "2*3"), f"\n\n{WORKER}"),
+        (join_turns(asked, results), ""),
+        (join_turns(asked, []), ""),
+    ):
+        assert turns[0] == {"role": "system", "content": f"In French.{ours}"}
+        assert [turn["role"] for turn in turns].count("system") == 1
+
+
+def test_a_question_of_parts_is_asked_with_all_of_them() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    question = [{"type": "text", "text": "What is on it?"}, image]
+    asked = [{"role": "user", "content": question}]
+    results = [(Outline("1", "Left"), "a cat"), (Outline("2", "Right"), "a dog")]
+    assert plan_turns(asked, EXAMPLES)[-1] == asked[0]
+    for turns in (part_turns(asked, EXAMPLES, "Left"), join_turns(asked, results), join_turns(asked, [])):
+        *shown, added = turns[-1]["content"]
+        assert shown == question
+        assert added["type"] == "text"
 
 
 def test_the_join_tells_every_result_and_which_is_missing() -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
+from weaver_sdk import ParallelReasoner
 from weaver_sdk.backends.base import Backend, Capabilities, CompletionRequest, Prompt
 from weaver_sdk.errors import ConnectionFailed
+from weaver_sdk.markup import THREADWEAVER, build_problem_messages
 from weaver_sdk.testing import Reply, ScriptedBackend, fork_join_script
 
 
@@ -15,7 +18,11 @@ def asking(text: str, **more: object) -> CompletionRequest:
 
 
 async def said(backend: ScriptedBackend, text: str, **more: object) -> str:
-    return "".join([chunk.text async for chunk in backend.stream(asking(text, **more))])
+    return await collected(backend, asking(text, **more))
+
+
+async def collected(backend: ScriptedBackend, request: CompletionRequest) -> str:
+    return "".join([chunk.text async for chunk in backend.stream(request)])
 
 
 def test_it_is_a_backend() -> None:
@@ -30,6 +37,46 @@ async def test_a_table_by_the_end_of_the_input() -> None:
     assert await said(backend, "x 1:") == " one"
     assert [request.text for request in backend.requests] == ["x Q 2:", "x 2:", "x 1:"]
     backend.assert_complete()
+
+
+def asking_in_turns(question: Any, **more: Any) -> CompletionRequest:
+    """As a dialect with an instruction asks it."""
+    turns = tuple(build_problem_messages([{"role": "user", "content": question}], THREADWEAVER))
+    return CompletionRequest(prompt=Prompt(text="whatever the template says", messages=turns), **more)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is 2+2?", "What is 2+2?\n", "  What is 2+2?", [{"type": "text", "text": "What is 2+2?"}]],
+)
+async def test_a_table_by_question_whatever_instruction_and_template_follow(question: Any) -> None:
+    backend = ScriptedBackend({"What is 2+2?": "four", "2?": "other"})
+    assert await collected(backend, asking_in_turns(question)) == "four"
+    with pytest.raises(AssertionError):
+        await collected(backend, asking_in_turns(question))
+
+
+async def test_a_question_is_not_the_beginning_of_another() -> None:
+    backend = ScriptedBackend({"What is 2": "no", "What is 2+2?": "four"})
+    with pytest.raises(AssertionError):
+        await collected(backend, asking_in_turns("What is 2+2? And 3+3?"))
+    assert await collected(backend, asking_in_turns("What is 2+2?")) == "four"
+
+
+async def test_what_goes_on_with_a_text_is_not_the_question() -> None:
+    backend = ScriptedBackend({"What is 2+2?": Reply("fork", times=None), "2:": " second"})
+    assert await collected(backend, asking_in_turns("What is 2+2?")) == "fork"
+    assert await collected(backend, asking_in_turns("What is 2+2?", prefix="<Thread>\n2:")) == " second"
+
+
+@pytest.mark.parametrize("template", ["raw", "chatml", "auto"])
+@pytest.mark.parametrize("strategy", ["native", "prompted"])
+async def test_a_reasoner_asks_the_question_of_the_table(template: str, strategy: Any) -> None:
+    backend = ScriptedBackend({"What is 2+2?": "<think>\nEasy.\n</think>\n\\boxed{4}", "3+3?": "no"})
+    result = await ParallelReasoner(backend=backend, template=template, strategy=strategy).solve(
+        "What is 2+2?"
+    )
+    assert result.answer == "4"
 
 
 async def test_a_list_in_order() -> None:

@@ -81,9 +81,7 @@ async def ask_chat_template(
     return ToldTemplate(before, behind_question, behind_answer, behind, system)
 
 
-async def _applied(
-    link: Link, model: str, server: ServerKind, messages: Messages, seconds: float
-) -> str:
+async def _applied(link: Link, model: str, server: ServerKind, messages: Messages, seconds: float) -> str:
     """Return the text that a server makes of turns; nothing where it does not tell, or takes no such turns.
 
     Raises:

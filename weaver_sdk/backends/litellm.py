@@ -21,6 +21,7 @@ import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -142,7 +143,8 @@ class LiteLLMBackend:
 
     async def _chunks(self, litellm: Any, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         async def post(fitting: dict[str, Any]) -> Any:
-            known = {name: value for name, value in fitting.items() if name in _OPENAI_FIELDS}
+            # copied, for the package rewrites messages in place for some providers, and siblings share them
+            known = {name: deepcopy(value) for name, value in fitting.items() if name in _OPENAI_FIELDS}
             extra = {name: value for name, value in fitting.items() if name not in _OPENAI_FIELDS}
             further = {"extra_body": extra} if extra else {}
             opening = litellm.acompletion(**known, **further, **self._options, num_retries=0, max_retries=0)

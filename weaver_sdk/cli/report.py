@@ -11,19 +11,9 @@ from weaver_sdk.cli.consoles import is_screen
 from weaver_sdk.cli.maths import readable
 from weaver_sdk.cli.scene import answer
 from weaver_sdk.cli.timeline_view import draw_timeline
-from weaver_sdk.result import Result, Telemetry
+from weaver_sdk.result import Result, Telemetry, final_text
 from weaver_sdk.telemetry.report import repairs, rows, timing_parts
 from weaver_sdk.telemetry.timeline import Timeline
-
-
-def final_text(result: Result) -> str:
-    """Return what the model says to the user: the text behind its reasoning, else the answer, else none."""
-    from weaver_sdk.markup.dialect import THREADWEAVER
-
-    _, closed, after = result.text.rpartition(THREADWEAVER.think[1])
-    if closed and after.strip():
-        return after.strip()
-    return result.answer or ""
 
 
 def print_answer(result: Result, out: Console) -> None:

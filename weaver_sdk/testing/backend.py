@@ -9,11 +9,17 @@ from dataclasses import KW_ONLY, dataclass, replace
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Usage
 from weaver_sdk.backends.slots import common_prefix
+from weaver_sdk.markup.dialect import DIALECTS
+from weaver_sdk.messages import question_of
 from weaver_sdk.testing.generation import Stops, generate
 from weaver_sdk.testing.script import Script, pieces
 
 When = str | re.Pattern[str] | Callable[[CompletionRequest], bool]
-"""Which requests a reply is for: the end of their input, a pattern found in it, or a test of your own."""
+"""Which requests a reply is for: the question they ask, or the end of their input; a pattern found in it; a
+test of your own."""
+
+_INSTRUCTIONS = {dialect.instruction.strip() for dialect in DIALECTS.values()}
+"""What may follow a question in the turn that asks it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Reply:
     def fits(self, request: CompletionRequest) -> bool:
         """Whether this reply is for the request."""
         if isinstance(self.when, str):
-            return request.text.endswith(self.when)
+            return _asks(request, self.when) or request.text.endswith(self.when)
         if isinstance(self.when, re.Pattern):
             return self.when.search(request.text) is not None
         return self.when(request)
@@ -52,7 +58,7 @@ Answers = (
     | Callable[[CompletionRequest], Reply | str | None]
     | Script
 )
-"""Replies in order of preference; or by the end of the input text; or a function; or a whole script."""
+"""Replies in order of preference; by question, or the end of the input; a function; or a whole script."""
 
 
 class ScriptedBackend:
@@ -64,9 +70,11 @@ class ScriptedBackend:
     backend.assert_complete()
     ```
 
-    A table says which reply is for which request; each is used once unless it says otherwise. Where several
-    fit, the one with the longest ending goes first, and otherwise the earliest. A request that no reply fits
-    raises `AssertionError`, at once and again in `assert_complete`.
+    A table says which reply is for which request; each is used once unless it says otherwise. A text in it is
+    the user's question, as the request that opens a run asks it, whether or not a dialect's instruction
+    follows it; or the end of a request's input, such as `"<Thread>\\n2:"`. Where several fit, the longest
+    text goes first, and otherwise the earliest. A request that no reply fits raises `AssertionError`, at once
+    and again in `assert_complete`.
 
     Args:
         answers: what it answers.
@@ -191,7 +199,7 @@ class ScriptedBackend:
         fitting = [i for i, reply in enumerate(self._left) if reply.fits(request)]
         if not fitting:
             return None
-        at = max(fitting, key=lambda i: _ending_length(self._left[i]))  # the first among equals
+        at = max(fitting, key=lambda i: _length(self._left[i]))  # the first among equals
         reply = self._left[at]
         if reply.times == 1:
             del self._left[at]
@@ -223,7 +231,15 @@ def _as_table(answers: Sequence[Reply | str] | Mapping[str, Reply | str]) -> lis
     return [Reply(told) if isinstance(told, str) else told for told in answers]
 
 
-def _ending_length(reply: Reply) -> int:
+def _asks(request: CompletionRequest, question: str) -> bool:
+    """Whether a request asks a question; one that goes on with a text asks for something else."""
+    if request.prefix or not question.strip():
+        return False
+    asked, question = question_of(request.prompt.messages).strip(), question.strip()
+    return asked.startswith(question) and asked[len(question) :].strip() in {"", *_INSTRUCTIONS}
+
+
+def _length(reply: Reply) -> int:
     return len(reply.when) if isinstance(reply.when, str) else 0
 
 

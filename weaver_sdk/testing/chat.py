@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from weaver_sdk.backends.base import Prefill
 from weaver_sdk.backends.chat_payload import ASKED_TO_GO_ON
+from weaver_sdk.messages import readable
 from weaver_sdk.testing.behaviour import Told
 from weaver_sdk.testing.generation import Generation
 
@@ -42,17 +43,17 @@ def read_turn(asked: Mapping[str, Any], chat: Chat) -> Turn:
     """Return what the messages of a request ask for."""
     messages: list[Mapping[str, Any]] = asked["messages"]
     begun = ""
-    if str(messages[-1]["content"]).startswith(ASKED_TO_GO_ON):
+    if readable(messages[-1].get("content")).startswith(ASKED_TO_GO_ON):
         *messages, _ = messages
-        begun = str(messages[-1]["content"])
+        begun = readable(messages[-1].get("content"))
     elif messages[-1]["role"] == "assistant":
         if _continues(asked, messages[-1], chat):
-            begun = str(messages[-1]["content"])
+            begun = readable(messages[-1].get("content"))
         else:
             messages = messages[:-1]
     lines = begun.splitlines(keepends=True)
     again = {"nothing": "", "last line": "".join(lines[-1:]), "all": begun}[chat.repeats]
-    return Turn("".join(str(message["content"]) for message in messages), again)
+    return Turn("".join(readable(message.get("content")) for message in messages), again)
 
 
 def _continues(asked: Mapping[str, Any], last: Mapping[str, Any], chat: Chat) -> bool:

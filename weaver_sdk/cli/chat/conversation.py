@@ -6,9 +6,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from weaver_sdk.cli.report import final_text
 from weaver_sdk.options import Mode
-from weaver_sdk.result import Finish, Result
+from weaver_sdk.result import Finish, Result, final_text
 from weaver_sdk.telemetry.report import timing_line
 
 

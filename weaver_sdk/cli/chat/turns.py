@@ -11,13 +11,14 @@ from weaver_sdk.cli.chat.journal import Journal
 from weaver_sdk.cli.chat.race import Race
 from weaver_sdk.cli.chat.settings import Settings
 from weaver_sdk.cli.lanes import Board
-from weaver_sdk.cli.report import final_text, print_timing
+from weaver_sdk.cli.report import print_timing
 from weaver_sdk.cli.scene import Scene, answer
 from weaver_sdk.cli.screen import Screen
 from weaver_sdk.cli.watch import Question, Watched, watch
 from weaver_sdk.markup.dialect import Dialect
 from weaver_sdk.options import Mode
 from weaver_sdk.reasoner import ParallelReasoner
+from weaver_sdk.result import final_text
 from weaver_sdk.telemetry.timeline_file import recording
 
 
