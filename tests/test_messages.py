@@ -119,6 +119,13 @@ def test_the_system_prompt_stands_first_whichever_way_it_was_given() -> None:
     assert conversation("Q", system=" \n") == (user("Q"),)
 
 
+def test_a_system_prompt_that_stands_there_already_is_not_put_there_twice() -> None:
+    first = conversation("1", system="In French.", history=[system("Be brief.")])
+    history = [*first, {"role": "assistant", "content": "2"}]
+    assert conversation("Q", system="In French.", history=history)[0] == first[0]
+    assert conversation("Q", system="In", history=history)[0] == system("In\n\nIn French.\n\nBe brief.")
+
+
 def test_ours_follows_the_users_own_system_prompt() -> None:
     asked = conversation("Q", system="In French.")
     assert merge_system(asked, "Plan.", "", "Be brief.")[0] == system("In French.\n\nPlan.\n\nBe brief.")

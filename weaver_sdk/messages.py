@@ -51,7 +51,8 @@ def conversation(
     Args:
         problem: a question, or a whole conversation. Turns of a tool, and of an assistant that calls one, may
             stand in it: chat servers take them.
-        system: a system prompt; it stands before the system turns of the conversation. Blank is none.
+        system: a system prompt; it stands before the system turns of the conversation, unless their text
+            begins with it already, as in a conversation that a result gave back. Blank is none.
         history: earlier turns, where `problem` is a text.
 
     Raises:
@@ -75,8 +76,10 @@ def conversation(
         )
     if _is_blank(turns[-1]["content"]):
         raise ConfigurationError("the problem is empty: give the text of a question")
-    first = [{"role": "system", "content": system}] if system and system.strip() else []
-    return tuple(merge_system([*first, *turns]))
+    merged = merge_system(turns)
+    if system and system.strip() and not _begins_with(merged[0], system):
+        merged = merge_system([{"role": "system", "content": system}, *merged])
+    return tuple(merged)
 
 
 def merge_system(messages: Messages, *ours: str) -> list[Message]:
@@ -180,6 +183,11 @@ def question_of(messages: Messages) -> str:
     """Return the last user turn in the form of `readable`; empty where there is none."""
     at = _last_user_turn(messages)
     return "" if at is None else readable(messages[at].get("content"))
+
+
+def _begins_with(turn: Message, system: str) -> bool:
+    said = readable(turn["content"]) if turn["role"] in _SYSTEM_ROLES else ""
+    return said == system or said.startswith(f"{system}\n\n")
 
 
 def _last_user_turn(messages: Messages) -> int | None:

@@ -143,7 +143,7 @@ class LiteLLMBackend:
 
     async def _chunks(self, litellm: Any, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         async def post(fitting: dict[str, Any]) -> Any:
-            # copied, for the package rewrites messages in place for some providers, and siblings share them
+            # copied, for the package may rewrite messages in place, and siblings share them
             known = {name: deepcopy(value) for name, value in fitting.items() if name in _OPENAI_FIELDS}
             extra = {name: value for name, value in fitting.items() if name not in _OPENAI_FIELDS}
             further = {"extra_body": extra} if extra else {}
