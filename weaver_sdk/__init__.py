@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from weaver_sdk.events import Event, dump_event, load_event
     from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
     from weaver_sdk.messages import Message, Messages
-    from weaver_sdk.options import Budget, Mode, Sampling
+    from weaver_sdk.options import Budget, Limits, Mode, RetryPolicy, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
     from weaver_sdk.result import Fork, Repair, Result, Segment, Telemetry, Thread, Trace
     from weaver_sdk.runtime.stream import RunStream
@@ -91,7 +91,7 @@ _ROOMS = {
     "weaver_sdk.events": ("Event", "dump_event", "load_event"),
     "weaver_sdk.markup.dialect": ("THREADWEAVER", "Dialect"),
     "weaver_sdk.messages": ("Message", "Messages"),
-    "weaver_sdk.options": ("Budget", "Mode", "Sampling"),
+    "weaver_sdk.options": ("Budget", "Limits", "Mode", "RetryPolicy", "Sampling"),
     "weaver_sdk.reasoner": ("ParallelReasoner",),
     "weaver_sdk.result": ("Fork", "Repair", "Result", "Segment", "Telemetry", "Thread", "Trace"),
     "weaver_sdk.runtime.stream": ("RunStream",),
@@ -122,6 +122,7 @@ __all__ = [
     "Event",
     "Fork",
     "IdleTimeout",
+    "Limits",
     "LiteLLMBackend",
     "LlamaServer",
     "MarkupError",
@@ -135,6 +136,7 @@ __all__ = [
     "ProtocolError",
     "Repair",
     "Result",
+    "RetryPolicy",
     "RunStream",
     "Sampling",
     "Segment",

@@ -15,13 +15,14 @@ from weaver_sdk.backends.base import Api, Backend, Capabilities, TellsTemplate, 
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.limited import limited
 from weaver_sdk.backends.link import server_address
 from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.prompts import TEMPLATES, render, template_for_model
 from weaver_sdk.messages import transcript
-from weaver_sdk.options import PrefixForm
+from weaver_sdk.options import Limits, PrefixForm, RetryPolicy
 from weaver_sdk.runtime.config import Model, Render
 from weaver_sdk.settings import resolve_model, resolve_server
 from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
@@ -72,9 +73,8 @@ class Connection:
     """What runs need, open."""
 
     models: Mapping[str, Model]
-    """What runs speak with."""
+    """What runs speak with: they take a permit for each request, and tell when it is sent."""
     chosen: ChosenStrategy
-    places: asyncio.Semaphore
     opened: AsyncExitStack
     """What was opened for it."""
     stop_tokens: Mapping[str, tuple[int, ...]]
@@ -109,8 +109,8 @@ class ConnectionPlan:
     strategy: StrategyChoice = "auto"
     prefix: PrefixForm = "text"
     warm_joins: bool | None = None
-    max_concurrency: int = 64
-    retries: int = 2
+    max_concurrency: int | Limits = 64
+    retries: int | RetryPolicy = 2
     timeout: float | Timeouts = 60.0
 
     def __post_init__(self) -> None:
@@ -140,10 +140,6 @@ class ConnectionPlan:
         if self.prefix not in get_args(PrefixForm):
             raise ConfigurationError(f'prefix={self.prefix!r}: use "text" or "tokens"')
         check_choice(self.strategy, self.dialect, self.template)
-        if self.max_concurrency < 1:
-            raise ConfigurationError(f"max_concurrency={self.max_concurrency}: use 1 or more")
-        if self.retries < 0:
-            raise ConfigurationError(f"retries={self.retries}: use 0 or more")
         if isinstance(self.dialect, str) and self.dialect not in DIALECTS:
             raise ConfigurationError(f"unknown dialect {self.dialect!r}: use one of {', '.join(DIALECTS)}")
         if isinstance(self.template, str) and self.template not in ("auto", *TEMPLATES):
@@ -183,9 +179,8 @@ class ConnectionPlan:
                 )
             how = template or partial(render, template=TEMPLATES["raw"])
             return Connection(
-                models={"main": Model(backend=backend, render=how)},
+                models={"main": Model(backend=limited(backend, Limits.of(self.max_concurrency)), render=how)},
                 chosen=chosen,
-                places=asyncio.Semaphore(self.max_concurrency),
                 opened=opened,
                 stop_tokens=await self._stop_tokens(backend, chosen),
                 warm_joins=self._warms_joins(chosen, backend),
@@ -257,8 +252,7 @@ class ConnectionPlan:
                 engine.url,
                 model=engine.model_name,
                 slots=engine.slots,
-                retries=self.retries,
-                timeouts=self._timeouts(),
+                **self._habits(),
             )
         from weaver_sdk.engines.vllm import VLLMServer
 
@@ -310,9 +304,9 @@ class ConnectionPlan:
 
     def _habits(self) -> dict[str, Any]:
         return {
-            "retries": self.retries,
+            "retries": RetryPolicy.of(self.retries),
             "timeouts": self._timeouts(),
-            "max_concurrency": self.max_concurrency,
+            "max_concurrency": Limits.of(self.max_concurrency),
         }
 
     def _timeouts(self) -> Timeouts:

@@ -1,10 +1,11 @@
-"""What a user may choose for a run: how to sample, and how much to spend."""
+"""What a user may choose: how to sample, how much to spend, how many requests at once, how often again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from weaver_sdk.errors import BudgetError, ConfigurationError
 
@@ -82,3 +83,50 @@ class Budget:
                 raise BudgetError(f"Budget({name}={value}): use 0 or more")
         if self.on_exhausted not in ("answer", "stop"):
             raise BudgetError(f'Budget(on_exhausted={self.on_exhausted!r}): use "answer" or "stop"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many completions may be under way at once; further ones wait in a queue, first come, first served.
+
+    Raises:
+        ConfigurationError: the number is not 1 or more.
+    """
+
+    max_concurrency: int = 64
+    """Completions at once, over all runs. An engine takes no more than it has slots."""
+    learn: bool = True
+    """Whether the limit follows the server's 429s: cut when it refuses one of several requests, raised again
+    after completions that went well. If not, a 429 is waited and retried like any other error."""
+
+    def __post_init__(self) -> None:
+        if self.max_concurrency < 1:
+            raise ConfigurationError(f"max_concurrency={self.max_concurrency}: use 1 or more")
+
+    @classmethod
+    def of(cls, given: int | Self) -> Self:
+        """Return limits as they are, or those that a number of completions stands for."""
+        return cls(max_concurrency=given) if isinstance(given, int) else given
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often a failed request is sent again.
+
+    Raises:
+        ConfigurationError: the number is negative.
+    """
+
+    retries: int = 2
+    """Further attempts after the first."""
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    """Waits so many seconds before an attempt; tests put another one here."""
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            raise ConfigurationError(f"retries={self.retries}: use 0 or more")
+
+    @classmethod
+    def of(cls, given: int | Self) -> Self:
+        """Return a policy as it is, or the one that a number of retries stands for."""
+        return cls(retries=given) if isinstance(given, int) else given

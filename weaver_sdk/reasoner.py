@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from weaver_sdk.backends.base import Capabilities
     from weaver_sdk.connection import ApiChoice, Engine, TemplateChoice
     from weaver_sdk.markup import Dialect
-    from weaver_sdk.options import PrefixForm
+    from weaver_sdk.options import Limits, PrefixForm, RetryPolicy
     from weaver_sdk.strategies.choose import StrategyChoice
 
 
@@ -68,8 +68,10 @@ class ParallelReasoner:
             runs. It spends input tokens to save time; where not given, it is on with a `VLLMServer` alone.
         sampling: how the model picks tokens.
         budget: how much one run may spend.
-        max_concurrency: completions that run at once, over all runs.
-        retries: further attempts of a request that failed.
+        max_concurrency: completions that run at once, over all runs, or whole `Limits`. A backend that you
+            give may have a limit of its own: the smaller one counts.
+        retries: further attempts of a request that failed, or a whole `RetryPolicy`; a backend that you give
+            has its own.
         timeout: seconds of silence after which a stream is given up, or all limits on waiting.
 
     Raises:
@@ -95,8 +97,8 @@ class ParallelReasoner:
         warm_joins: bool | None = None,
         sampling: Sampling | None = None,
         budget: Budget | None = None,
-        max_concurrency: int = 64,
-        retries: int = 2,
+        max_concurrency: int | Limits = 64,
+        retries: int | RetryPolicy = 2,
         timeout: float | Timeouts = 60.0,
     ) -> None:
         self._plan = ConnectionPlan(
@@ -363,7 +365,7 @@ class ParallelReasoner:
             index=index,
             routing_key=routing_key,
         )
-        return Run(config, connection.places, tuple(filter(None, listeners)))
+        return Run(config, tuple(filter(None, listeners)))
 
     async def _connection(self) -> Connection:
         """Open the connection once, however many calls ask for it; a failed opening is tried again."""

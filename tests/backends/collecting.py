@@ -6,8 +6,8 @@ from typing import Any
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend, Chunk, CompletionRequest, Prompt, Retry, Usage
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.retry import RetryPolicy
 from weaver_sdk.errors import BackendError
+from weaver_sdk.options import RetryPolicy
 from weaver_sdk.testing import Behaviour, ScriptedServer
 
 QUESTION = "What is six times seven?"
@@ -36,6 +36,8 @@ class Got:
 
     chunks: list[Chunk] = field(default_factory=list)
     error: BackendError | None = None
+    sent: int = 0
+    """How often the request left."""
 
     @property
     def text(self) -> str:
@@ -63,7 +65,9 @@ async def collect(backend: Backend, request: CompletionRequest | None = None) ->
     got = Got()
     try:
         async for chunk in backend.stream(request or asking()):
-            got.chunks.append(chunk)
+            got.sent += chunk.sent
+            if not chunk.sent:
+                got.chunks.append(chunk)
     except BackendError as error:
         got.error = error
     return got

@@ -102,7 +102,8 @@ async def test_closing_a_stream_aborts_the_request() -> None:
     async with ScriptedServer(lambda _: " word" * 1000, pace=0.01, chat=Chat()) as asked:
         backend = backend_for(asked)
         async with aclosing(backend.stream(asking_in_chat())) as chunks:
-            await anext(chunks)
+            assert (await anext(chunks)).sent
+            assert (await anext(chunks)).text
         await asked.until_idle()
         assert asked.aborted == 1
         await backend.aclose()

@@ -168,7 +168,7 @@ async def test_a_closed_client_is_told(owned: bool) -> None:
     backend = CompletionsBackend("m", "http://127.0.0.1:9/v1", http_client=None if owned else http)
     await (backend.aclose() if owned else http.aclose())
     with pytest.raises(ConfigurationError, match="closed"):
-        await anext(backend.stream(asking()))
+        await collect(backend)
     await http.aclose()
 
 

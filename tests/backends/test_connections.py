@@ -93,10 +93,19 @@ async def test_one_connection_serves_requests_in_turn() -> None:
 
 async def test_no_more_are_kept_than_asked_for() -> None:
     async with server() as asked:
-        backend = CompletionsBackend("m", asked.base_url, max_concurrency=1)
+        pool = Connections(httpx2.URL(asked.base_url), max_idle=1)
         for _ in range(2):
-            await asyncio.gather(*(collect(backend) for _ in range(3)))
+            await asyncio.gather(*(body_of(pool) for _ in range(3)))
         assert asked.connections == 5
+        await pool.aclose()
+
+
+async def test_no_more_are_opened_than_requests_run_at_once() -> None:
+    async with server() as asked:
+        backend = CompletionsBackend("m", asked.base_url, max_concurrency=2)
+        got = await asyncio.gather(*(collect(backend) for _ in range(8)))
+        assert asked.connections == 2
+        assert [one.text for one in got] == [" " + WORDS] * 8
         await backend.aclose()
 
 

@@ -151,7 +151,8 @@ async def test_a_refused_field_is_left_out_and_remembered() -> None:
 async def test_closing_a_stream_aborts_the_request() -> None:
     async with ScriptedServer(lambda _: " one two" * 1000, pace=0.01, chat=Chat()) as asked:
         async with aclosing(through(asked).stream(asking_in_chat())) as chunks:
-            await anext(chunks)
+            assert (await anext(chunks)).sent
+            assert (await anext(chunks)).text
         await asked.until_idle()
         assert asked.aborted == 1
 

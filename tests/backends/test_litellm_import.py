@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.backends.chatting import asking_in_chat
+from tests.backends.collecting import collect
 from weaver_sdk.backends.litellm import COMPROMISED, LiteLLMBackend
 from weaver_sdk.errors import ConfigurationError
 
@@ -16,7 +17,7 @@ async def test_without_the_package_the_extra_is_named(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
     with pytest.raises(ConfigurationError, match=r"weaver-sdk\[litellm\]"):
-        await anext(LiteLLMBackend("openai/m").stream(asking_in_chat()))
+        await collect(LiteLLMBackend("openai/m"), asking_in_chat())
 
 
 @pytest.mark.parametrize("version", sorted(COMPROMISED))
@@ -24,4 +25,4 @@ async def test_a_compromised_release_is_not_imported(version: str, monkeypatch: 
     monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
     monkeypatch.setitem(sys.modules, "litellm", None)  # importing it is an error
     with pytest.raises(ConfigurationError, match=version):
-        await anext(LiteLLMBackend("openai/m").stream(asking_in_chat()))
+        await collect(LiteLLMBackend("openai/m"), asking_in_chat())

@@ -11,9 +11,11 @@ from tests.backends.collecting import QUESTION, WORDS, ask_once, asking, collect
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Chunk, CompletionRequest, SharedPrefix, Usage
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.retry import LONGEST_WAIT, RetryPolicy, stream_with_retries
+from weaver_sdk.backends.limiter import ConcurrencyLimiter
+from weaver_sdk.backends.retry import LONGEST_WAIT, stream_with_retries
 from weaver_sdk.backends.server_errors import retry_after
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed, TruncatedStream
+from weaver_sdk.options import RetryPolicy
 from weaver_sdk.testing import Behaviour
 
 CUT = Behaviour(broken_off="ended", after=2)
@@ -192,7 +194,9 @@ async def test_tokens_are_counted_by_the_best_that_is_known() -> None:
 
     shared = SharedPrefix(key="k", width=2, text="Q")
     asked = asking(max_tokens=20, shared=shared)
-    chunks = [chunk async for chunk in stream_with_retries(attempt, asked, policy(2))]
+    stream = stream_with_retries(attempt, asked, policy(2), ConcurrencyLimiter(1))
+    chunks = [chunk async for chunk in stream]
+    assert [at for at, chunk in enumerate(chunks) if chunk.sent] == [0, 3, 6]  # behind each retry
     assert [request.max_tokens for request in sent] == [20, 18, 13]
     assert [request.shared for request in sent] == [shared, None, None]
     assert sent[2].prefix == "two tokens and"

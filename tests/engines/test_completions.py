@@ -94,6 +94,7 @@ async def test_an_abort_frees_the_slot_here_and_on_the_server(
 ) -> None:
     for _ in range(SLOTS + 1):
         chunks = backend.stream(asked("Once upon a time", tokens=1500))
+        assert (await anext(chunks)).sent
         assert (await anext(chunks)).finish_reason is None
         await chunks.aclose()
     assert await asyncio.to_thread(within, 1.0, lambda: busy_slots(engine) == 0)
@@ -126,7 +127,8 @@ async def test_an_engine_that_dies_is_an_error_and_no_end(
         backend = LlamaBackend(server.url, model="m", slots=1, retries=0)
         endless = replace(asked("Compute 2*3", tokens=None), sampling=Sampling(extra={"ignore_eos": True}))
         chunks = backend.stream(endless)
-        await anext(chunks)
+        assert (await anext(chunks)).sent
+        assert (await anext(chunks)).text
         assert server._engine is not None
         server._engine.process.kill()
         with pytest.raises(BackendError):

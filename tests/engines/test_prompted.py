@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from weaver_sdk.backends.llama import LlamaBackend
@@ -28,7 +26,7 @@ async def test_a_whole_run_on_an_untrained_model(engine: LlamaServer, question: 
         models={"main": Model(backend=backend, render=strategy.prompt)},
         sampling=Sampling(temperature=0),
     )
-    result = await Run(config, asyncio.Semaphore(8)).execute()
+    result = await Run(config).execute()
     await backend.aclose()
     assert result.finish == "stop"
     assert result.well_formed

@@ -1,11 +1,12 @@
 """Plays one run against scripted answers."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from weaver_sdk.backends.base import Backend
+from weaver_sdk.backends.limited import LimitedBackend
+from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.events import Event
 from weaver_sdk.markup import THREADWEAVER, Dialect
 from weaver_sdk.options import Mode
@@ -53,15 +54,16 @@ def new_run(
     **more: Any,
 ) -> Run:
     """A run whose model goes on from the bare problem."""
+    limited = LimitedBackend(backend, ConcurrencyLimiter(places))
     config = RunConfig(
         run_id="r1",
         messages=({"role": "user", "content": problem},),
         program=program_of(strategy or Native(dialect=replace(dialect, instruction="")), mode),
-        models={"main": Model(backend=backend, render=lambda turns: turns[-1]["content"])},
+        models={"main": Model(backend=limited, render=lambda turns: turns[-1]["content"])},
         mode=mode,
         **{name: value for name, value in more.items() if value is not None},
     )
-    return Run(config, asyncio.Semaphore(places), listeners)
+    return Run(config, listeners)
 
 
 async def play(answers: Any, **options: Any) -> Result:

@@ -12,8 +12,9 @@ import pytest
 
 from tests.runtime.play import kinds, new_run, threads
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
+from weaver_sdk.backends.limited import limited
 from weaver_sdk.errors import APIStatusError
-from weaver_sdk.options import Budget, Mode, Sampling
+from weaver_sdk.options import Budget, Limits, Mode, Sampling
 from weaver_sdk.result import Result, Segment
 from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.runtime.run import Run
@@ -64,13 +65,16 @@ def run_on(backend: ScriptedBackend, *, mode: Mode = "parallel", budget: Budget 
         messages=({"role": "user", "content": QUESTION},),
         program=program_of(PlannedStrategy(), mode),
         models={
-            "main": Model(backend=backend, render=lambda turns: "\n".join(turn["content"] for turn in turns))
+            "main": Model(
+                backend=limited(backend, Limits()),
+                render=lambda turns: "\n".join(turn["content"] for turn in turns),
+            )
         },
         mode=mode,
         sampling=Sampling(temperature=0.0),
         budget=budget or Budget(),
     )
-    return Run(config, asyncio.Semaphore(64))
+    return Run(config)
 
 
 async def test_plan_parts_and_join_are_told_as_one_trajectory() -> None:

@@ -63,8 +63,8 @@ class CompletionRequest:
     """The same for all requests of a run, so that a router may keep them on one replica."""
     shared: SharedPrefix | None = None
     prefill_only: bool = False
-    """Nothing of it is wanted but that the server computes the text into its cache. A backend that has no
-    room at once may end it with nothing done."""
+    """Nothing of it is wanted but that the server computes the text into its cache. It never waits for a
+    permit: where none is free at once, it ends with nothing done and without a `sent` chunk."""
     where: str = ""
     """Which piece of the run this is ("run 1f3a, fork 1, thread 2"), for errors and logs."""
 
@@ -119,8 +119,9 @@ class Chunk:
     """Set in a chunk without text: the attempt before failed."""
     reasoning: str = ""
     """Text of a separate reasoning field, where a chat server sends one."""
-    queued: bool = False
-    """Set in a chunk without text: the request stood in line until now, and is sent at this moment."""
+    sent: bool = False
+    """Set in a chunk without text: the request leaves at this moment, after any wait for a permit. One such
+    chunk stands before each attempt; `ParallelReasoner` sees to it for a backend that knows no permits."""
 
 
 ServerKind = Literal[

@@ -28,7 +28,7 @@ class CompletionsBackend(ServerBackend):
         capabilities: what the server can do; `discover` finds it out where not given.
         retries: further attempts after a failed one, or a whole `RetryPolicy`.
         timeouts: limits on waiting, in seconds.
-        max_concurrency: connections that are kept for the next requests.
+        max_concurrency: completions at once, or whole `Limits`; further ones wait, first come, first served.
 
     Raises:
         ConfigurationError: the arguments contradict each other, or cannot be used.

@@ -28,12 +28,12 @@ from typing import Any, TypeVar
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
 from weaver_sdk.backends.capabilities import PROVIDERS
-from weaver_sdk.backends.ceiling import Gate
 from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
 from weaver_sdk.backends.continuation import Continuation
+from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.link import without_key
 from weaver_sdk.backends.refusals import Refusals
-from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
+from weaver_sdk.backends.retry import stream_with_retries
 from weaver_sdk.backends.server_errors import status_error
 from weaver_sdk.errors import (
     APIStatusError,
@@ -43,6 +43,7 @@ from weaver_sdk.errors import (
     IdleTimeout,
     TruncatedStream,
 )
+from weaver_sdk.options import Limits, RetryPolicy
 
 COMPROMISED = frozenset({"1.82.7", "1.82.8", "1.107.0"})
 """Releases that were withdrawn because somebody else had published them. They are not imported."""
@@ -79,6 +80,7 @@ class LiteLLMBackend:
         capabilities: what the provider can do; by its name where not given.
         retries: further attempts after a failed one, or a whole `RetryPolicy`. LiteLLM's own are off.
         timeouts: limits on waiting, in seconds.
+        max_concurrency: completions at once, or whole `Limits`; further ones wait, first come, first served.
         options: further arguments of `litellm.acompletion`, such as `vertex_project`.
     """
 
@@ -91,6 +93,7 @@ class LiteLLMBackend:
         capabilities: Capabilities | None = None,
         retries: int | RetryPolicy = 2,
         timeouts: Timeouts | None = None,
+        max_concurrency: int | Limits = 64,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self._model = model
@@ -100,9 +103,12 @@ class LiteLLMBackend:
         self._capabilities = replace(known, api="chat", reliable_finish=False)
         self._refusals = Refusals(self._capabilities)
         self._continuation = Continuation(self._capabilities.prefill)
-        self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
+        limits = Limits.of(max_concurrency)
+        self._policy = RetryPolicy.of(retries)
         self._timeouts = timeouts or Timeouts()
-        self._gate = Gate(f"LiteLLM, {model},")
+        self._limiter = ConcurrencyLimiter(
+            limits.max_concurrency, learn=limits.learn, where=f"LiteLLM, {model},"
+        )
 
     def __repr__(self) -> str:
         return f"LiteLLMBackend({self._model!r})"
@@ -117,6 +123,11 @@ class LiteLLMBackend:
         """What the provider can do."""
         return self._capabilities
 
+    @property
+    def limiter(self) -> ConcurrencyLimiter:
+        """Where requests to the provider get their permits."""
+        return self._limiter
+
     def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Stream one completion. Closing the generator closes the connection, and so aborts the request.
 
@@ -124,7 +135,7 @@ class LiteLLMBackend:
             ConfigurationError: LiteLLM is not installed, or in a release that is not to be trusted.
             BackendError: the completion could not be had, after all retries.
         """
-        return stream_with_retries(self._attempt, request, self._policy, self._gate)
+        return stream_with_retries(self._attempt, request, self._policy, self._limiter)
 
     async def aclose(self) -> None:
         """Do nothing: LiteLLM keeps the connections of all its users together."""

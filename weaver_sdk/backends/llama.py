@@ -18,10 +18,12 @@ from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Sha
 from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.direct import DirectLink
-from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
+from weaver_sdk.backends.limiter import ConcurrencyLimiter
+from weaver_sdk.backends.retry import stream_with_retries
 from weaver_sdk.backends.slots import Slot, SlotPool, common_prefix
 from weaver_sdk.backends.tokens import TokenCache, ask_tokens
 from weaver_sdk.errors import BackendError, ConfigurationError, ProtocolError
+from weaver_sdk.options import Limits, RetryPolicy
 
 WORTH_SHARING = 128
 """Characters of a prefix from which on it is shared. Saving takes 4 ms and each restoring 2 ms (SmolLM2-135M
@@ -43,6 +45,7 @@ class LlamaBackend:
             `--slot-save-path` and `--no-cache-idle-slots` for it.
         retries: further attempts after a failed one, or a whole `RetryPolicy`.
         timeouts: limits on waiting, in seconds.
+        max_concurrency: completions at once, or whole `Limits`; never more than there are slots.
 
     Raises:
         ConfigurationError: the arguments cannot be used.
@@ -57,14 +60,19 @@ class LlamaBackend:
         share_prefixes: bool = True,
         retries: int | RetryPolicy = 2,
         timeouts: Timeouts | None = None,
+        max_concurrency: int | Limits = 64,
     ) -> None:
         if slots < 1:
             raise ConfigurationError(f"LlamaBackend(slots={slots}): use 1 or more")
         self._model = model
-        self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
+        limits = Limits.of(max_concurrency)
+        self._policy = RetryPolicy.of(retries)
         self._timeouts = timeouts or Timeouts()
         self._link = DirectLink(url, max_idle=2 * slots, connect=self._timeouts.connect)
-        self._pool = SlotPool(slots)
+        self._limiter = ConcurrencyLimiter(
+            min(limits.max_concurrency, slots), learn=limits.learn, where=self._link.base_url
+        )
+        self._slots = SlotPool(slots)
         self._forks = _Forks(limit=4 * slots) if share_prefixes else None
         self._token_cache = TokenCache(self.tokens)
 
@@ -88,6 +96,11 @@ class LlamaBackend:
             token_prompts=True,
         )
 
+    @property
+    def limiter(self) -> ConcurrencyLimiter:
+        """Where requests get their permits: never more than there are slots."""
+        return self._limiter
+
     async def chat_template(self) -> ToldTemplate | None:
         """Return how the model's own template wraps turns, or `None` where it has none.
 
@@ -102,7 +115,7 @@ class LlamaBackend:
         Raises:
             BackendError: the completion could not be had, after all retries.
         """
-        return stream_with_retries(self._attempt, request, self._policy)
+        return stream_with_retries(self._attempt, request, self._policy, self._limiter)
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:
         """Ask the server which tokens it makes of a text.
@@ -117,11 +130,8 @@ class LlamaBackend:
         await self._link.aclose()
 
     async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        if request.prefill_only and not self._pool.has_room:
-            yield Chunk(finish_reason="length")
-            return
         prompt = request.text if request.spans is None else await self._token_cache.of(request)
-        async with self._pool.slot_for(request.text) as slot:
+        with self._slots.lend(request.text) as slot:
             if request.shared is not None:
                 await self._share(slot, request.shared)
             # until the first token nobody knows how far the server has come, but what fits it keeps

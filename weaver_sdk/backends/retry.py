@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential
 
 from weaver_sdk.backends.base import Chunk, CompletionRequest, Retry, Span
-from weaver_sdk.backends.ceiling import Gate, Sending
-from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError
+from weaver_sdk.backends.limiter import ConcurrencyLimiter, Permit
+from weaver_sdk.errors import APIStatusError, BackendError
+from weaver_sdk.options import RetryPolicy
 
 Attempt = Callable[[CompletionRequest], AsyncGenerator[Chunk, None]]
 """Streams one completion and tries once."""
@@ -23,48 +23,36 @@ LONGEST_WAIT = 120.0
 """Seconds; a server that asks for more is not waited for."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
-    """How often to try again, and what to wait with."""
-
-    retries: int = 2
-    """Further attempts after the first."""
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    """Waits so many seconds; tests put another one here."""
-
-    def __post_init__(self) -> None:
-        if self.retries < 0:
-            raise ConfigurationError(f"retries={self.retries}: use 0 or more")
-
-
 async def stream_with_retries(
-    attempt: Attempt, request: CompletionRequest, policy: RetryPolicy, gate: Gate | None = None
+    attempt: Attempt, request: CompletionRequest, policy: RetryPolicy, limiter: ConcurrencyLimiter
 ) -> AsyncGenerator[Chunk, None]:
-    """Stream a completion, and try again where that can help.
+    """Stream a completion, and try again where that can help. Each attempt waits for a permit.
 
     Text that has arrived is kept: the new request goes on behind it, with what is left of `max_tokens`. Not
     so under a grammar or a schema, which would begin anew in the middle of a text. Token counts of all
     attempts are added up in the usage, as far as they are known.
 
     Args:
-        gate: where requests to the same server stand in line. One that the server refuses for their number,
-            while it answers others, uses up no retry.
+        limiter: where requests to the same server get their permits. One that the server refuses for their
+            number, while it answers others, uses up no retry. A request that only fills the cache never
+            waits for a permit: where there is none, it ends with nothing done.
 
     Raises:
         BackendError: the last attempt failed too, or it was no use to try again.
     """
-    gate = gate or Gate()
-    number, failures = gate.number(), 0
+    ticket, failures = limiter.ticket(), 0
     progress = _Progress(request)
     state: RetryCallState | None = None
     while True:
-        sending: Sending | None = None
+        if request.prefill_only and not limiter.has_room:
+            yield Chunk(finish_reason="length")
+            return
+        permit: Permit | None = None
         try:
-            async with gate.through(number) as sending, aclosing(attempt(progress.request)) as chunks:
-                if sending.waited:
-                    yield Chunk(queued=True)
+            async with limiter.permit(ticket) as permit, aclosing(attempt(progress.request)) as chunks:
+                yield Chunk(sent=True)
                 async for chunk in chunks:
-                    sending.accepted = True
+                    permit.accepted = permit.accepted or not (chunk.sent or chunk.retry)
                     yield progress.note(chunk)
             return
         except BackendError as error:
@@ -72,7 +60,7 @@ async def stream_with_retries(
             state.set_exception((type(error), error, error.__traceback__))
             held_to_form = request.grammar is not None or request.json_schema is not None
             resumable = not progress.text or not held_to_form
-            failures += policy.retries == 0 or sending is None or not sending.crowded
+            failures += policy.retries == 0 or permit is None or not permit.crowded
             if not error.retryable or not resumable or failures > policy.retries:
                 raise
             delay = _delay(state, error)

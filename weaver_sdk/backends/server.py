@@ -12,15 +12,16 @@ import httpx2
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Api, Capabilities, Chunk, CompletionRequest
 from weaver_sdk.backends.capabilities import known_host
-from weaver_sdk.backends.ceiling import Gate
 from weaver_sdk.backends.chunks import stream_chunks
+from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.probe import ServerFacts, probe
 from weaver_sdk.backends.refusals import Refusals
-from weaver_sdk.backends.retry import RetryPolicy, stream_with_retries
+from weaver_sdk.backends.retry import stream_with_retries
 from weaver_sdk.backends.routing import routing_headers
 from weaver_sdk.backends.servers import link_to
 from weaver_sdk.backends.tokens import ask_tokens
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.options import Limits, RetryPolicy
 
 if TYPE_CHECKING:
     import openai
@@ -34,7 +35,7 @@ class ServerBackend(ABC):
         capabilities: what the server can do; the table knows some hosts, and `discover` finds out the rest.
         retries: further attempts after a failed one, or a whole `RetryPolicy`.
         timeouts: limits on waiting, in seconds.
-        max_concurrency: connections that are kept for the next requests.
+        max_concurrency: completions at once, or whole `Limits`; further ones wait, first come, first served.
 
     Raises:
         ConfigurationError: the arguments contradict each other, or cannot be used.
@@ -54,20 +55,23 @@ class ServerBackend(ABC):
         capabilities: Capabilities | None = None,
         retries: int | RetryPolicy = 2,
         timeouts: Timeouts | None = None,
-        max_concurrency: int = 64,
+        max_concurrency: int | Limits = 64,
     ) -> None:
         self._model = model
-        self._policy = retries if isinstance(retries, RetryPolicy) else RetryPolicy(retries=retries)
+        limits = Limits.of(max_concurrency)
+        self._policy = RetryPolicy.of(retries)
         self._timeouts = timeouts or Timeouts()
         self._link = link_to(
             base_url,
             api_key,
             http_client=http_client,
             client=client,
-            max_concurrency=max_concurrency,
+            max_concurrency=limits.max_concurrency,
             connect=self._timeouts.connect,
         )
-        self._gate = Gate(self._link.base_url)
+        self._limiter = ConcurrencyLimiter(
+            limits.max_concurrency, learn=limits.learn, where=self._link.base_url
+        )
         self._capabilities = capabilities or known_host(self._link.base_url)
         self._refusals: Refusals | None = None
 
@@ -101,9 +105,9 @@ class ServerBackend(ABC):
         return self._refusals.refused if self._refusals else self.capabilities.refused_fields
 
     @property
-    def ceiling(self) -> int | None:
-        """The most requests sent at once, as far as refusals have taught one; `None` without any."""
-        return self._gate.ceiling.limit
+    def limiter(self) -> ConcurrencyLimiter:
+        """Where requests to the server get their permits."""
+        return self._limiter
 
     async def discover(self) -> ServerFacts:
         """Ask the server what it is, and fill in from its answer what was not given: model and capabilities.
@@ -136,7 +140,7 @@ class ServerBackend(ABC):
         Raises:
             BackendError: the completion could not be had, after all retries.
         """
-        return stream_with_retries(self._attempt, request, self._policy, self._gate)
+        return stream_with_retries(self._attempt, request, self._policy, self._limiter)
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:
         """Ask the server which tokens it makes of a text; `None` where it does not tell.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -23,48 +21,26 @@ class Slot:
 
 
 class SlotPool:
-    """Lends each slot to one request at a time, to those who wait in the order in which they came."""
+    """Lends each slot to one request at a time. It makes nobody wait: permits are as few as slots."""
 
     def __init__(self, slots: int) -> None:
         self._free = [Slot(number) for number in range(slots)]  # the least recently used one first
-        self._waiting: deque[asyncio.Future[Slot]] = deque()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether a slot is free, and nobody waits for it."""
-        return bool(self._free)
+    @contextmanager
+    def lend(self, text: str) -> Generator[Slot, None, None]:
+        """Lend the free slot that holds most of the text's beginning.
 
-    @asynccontextmanager
-    async def slot_for(self, text: str) -> AsyncGenerator[Slot, None]:
-        """Lend the free slot that holds most of the text's beginning; wait while there is none."""
-        slot = self._best(text) if self._free else await self._next()
+        Raises:
+            RuntimeError: none is free: the caller holds no permit.
+        """
+        if not self._free:
+            raise RuntimeError("no slot is free: take a permit first, of which there are no more than slots")
+        slot = min(self._free, key=lambda slot: slot.misses(text))
+        self._free.remove(slot)
         try:
             yield slot
         finally:
-            self._give_back(slot)
-
-    def _best(self, text: str) -> Slot:
-        slot = min(self._free, key=lambda slot: slot.misses(text))
-        self._free.remove(slot)
-        return slot
-
-    async def _next(self) -> Slot:
-        place: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
-        try:
-            return await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():  # lent in the same moment
-                self._give_back(place.result())
-            raise
-
-    def _give_back(self, slot: Slot) -> None:
-        while self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(slot)
-                return
-        self._free.append(slot)
+            self._free.append(slot)
 
 
 def common_prefix(one: str, other: str) -> int:

@@ -80,17 +80,24 @@ class Reader:
         self._ids: list[int] = []
         self._broken = False  # a stream broke and went on: its tokens may be more than its text
         self._closed = False
+        self.sent = False
+        """Whether the request has left, after any wait for a permit."""
 
-    async def read(self, stream: AsyncIterator[Chunk]) -> End:
+    async def read(self, stream: AsyncIterator[Chunk], on_sent: Callable[[], None]) -> End:
         """Read until a stop, the end of the stream or a limit. The stream is not closed here.
+
+        `on_sent` is called when the request leaves for the first time.
 
         Raises:
             BackendError: as the backend raises it; what had arrived is in the segment.
         """
         finish: Chunk | None = None
         async for chunk in stream:
-            if chunk.queued:
-                if self._segment.first_token is None:
+            if chunk.sent:
+                if not self.sent:
+                    self.sent = True
+                    on_sent()
+                elif self._segment.first_token is None:  # no attempt before has brought anything
                     self._segment.started = self._now()
                 continue
             if chunk.retry is not None:
@@ -184,8 +191,12 @@ class Reader:
         segment.tokens = count
 
 
-async def prefill(backend: Backend, request: CompletionRequest) -> Usage | None:
+async def prefill(
+    backend: Backend, request: CompletionRequest, on_sent: Callable[[], None] | None = None
+) -> Usage | None:
     """Let the server compute a request's text, and return what it counted.
+
+    `on_sent` is called when the request leaves for the first time: not at all where no permit is free.
 
     Raises:
         BackendError: as the backend raises it.
@@ -195,6 +206,9 @@ async def prefill(backend: Backend, request: CompletionRequest) -> Usage | None:
     try:
         async for chunk in stream:
             usage = chunk.usage or usage
+            if chunk.sent and on_sent is not None:
+                on_sent()
+                on_sent = None
     finally:
         if (close := getattr(stream, "aclose", None)) is not None:
             await close()
@@ -206,24 +220,23 @@ async def decode(
     request: CompletionRequest,
     reader: Reader,
     *,
-    places: asyncio.Semaphore,
     deadline: float | None,
     on_sent: Callable[[], None],
 ) -> End:
-    """Wait for a free place, stream one completion into the reader, close it once enough was read.
+    """Stream one completion into the reader, and close it once enough was read.
 
-    `deadline` is on the event loop's clock, in seconds; `on_sent` is called when the request goes out.
+    `deadline` is on the event loop's clock, in seconds; `on_sent` is called when the request leaves,
+    after any wait for a permit.
 
     Raises:
         BackendError: as the backend raises it.
     """
     scope = asyncio.timeout_at(deadline)
     try:
-        async with scope, places:
-            on_sent()
+        async with scope:
             stream = backend.stream(request)
             try:
-                return await reader.read(stream)
+                return await reader.read(stream, on_sent)
             finally:
                 if (close := getattr(stream, "aclose", None)) is not None:
                     await close()

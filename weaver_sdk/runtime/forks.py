@@ -353,7 +353,6 @@ def _warmer(opened: Opened) -> JoinWarmer | None:
         spans,
         state.config,
         prompt=parent.prompt_of_text,
-        places=state.places,
         recorder=state.recorder,
         where=f"run {state.config.run_id}, ahead of the join of fork {opened.number}",
     )

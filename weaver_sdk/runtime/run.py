@@ -20,18 +20,16 @@ class Run:
 
     Args:
         config: what the run is given.
-        places: completions that may be under way at once.
         listeners: called with every event, in this order.
     """
 
     def __init__(
         self,
         config: RunConfig,
-        places: asyncio.Semaphore,
         listeners: Sequence[Callable[[Event], None]] = (),
     ) -> None:
         self._config = config
-        self._state = RunState(config, places, listeners)
+        self._state = RunState(config, listeners)
         self._result: Result | None = None
 
     async def execute(self) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,15 +54,11 @@ class RunState:
 
     Args:
         config: what the run was given.
-        places: completions that may be under way at once.
         listeners: called with every event, in this order.
     """
 
-    def __init__(
-        self, config: RunConfig, places: asyncio.Semaphore, listeners: Sequence[Callable[[Event], None]]
-    ) -> None:
+    def __init__(self, config: RunConfig, listeners: Sequence[Callable[[Event], None]]) -> None:
         self.config = config
-        self.places = places
         self.main = LiveThread()
         self.ledger = Ledger(config.budget, self.main)
         self.recorder = Recorder(config.run_id, listeners)
@@ -157,7 +152,6 @@ class RunState:
                 model.backend,
                 request,
                 reader,
-                places=self.places,
                 deadline=None if deadline is None else self.loop_began + deadline,
                 on_sent=sent,
             )
@@ -169,6 +163,8 @@ class RunState:
             raise
         finally:
             segment.ended = recorder.now()
+            if not reader.sent:
+                segment.started = segment.ended  # it waited for a permit and was never sent
             recorder.used(reader.usage)
             if number:
                 recorder.emit(

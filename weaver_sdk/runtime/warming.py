@@ -35,9 +35,8 @@ class JoinWarmer:
     Args:
         threads: of the fork, in order.
         leading: what the line will hold up to the end of the first so many of them, from its beginning.
-        config: of the run.
+        config: of the run. Its backend sends nothing where no permit is free: completions go before.
         prompt: what the line stands behind.
-        places: of which one has to be free. None is taken: completions go before.
         recorder: where the requests are counted.
         where: which join this is, for errors and logs.
     """
@@ -49,7 +48,6 @@ class JoinWarmer:
         config: RunConfig,
         *,
         prompt: Prompt,
-        places: asyncio.Semaphore,
         recorder: Recorder,
         where: str,
     ) -> None:
@@ -57,7 +55,6 @@ class JoinWarmer:
         self._leading_spans = leading
         self._config = config
         self._prompt = prompt
-        self._places = places
         self._recorder = recorder
         self._where = where
         self._ended: set[int] = set()
@@ -95,7 +92,7 @@ class JoinWarmer:
             if leading == len(self._threads):
                 return  # the join itself is about to be sent
             characters = sum(len(thread.text) for thread in self._threads[known:leading])
-            if characters >= WORTH_WARMING and not self._places.locked() and await self._compute(leading):
+            if characters >= WORTH_WARMING and await self._compute(leading):
                 known = leading
 
     def _leading(self) -> int:
@@ -116,10 +113,16 @@ class JoinWarmer:
             routing_key=config.key_for_routers,
             where=self._where,
         )
-        self._recorder.warming()
+        sent = False
+
+        def note_sent() -> None:
+            nonlocal sent
+            sent = True
+            self._recorder.warming()
+
         try:
-            self._recorder.warmed(await prefill(config.models["main"].backend, request))
+            self._recorder.warmed(await prefill(config.models["main"].backend, request, note_sent))
         except BackendError as error:
             _log.info("a join is not warm: %s", error)  # it computes the text itself
             return False
-        return True
+        return sent

@@ -1,4 +1,4 @@
-"""A host that takes few requests at once: the ceiling is learnt, nothing is lost, nobody waits for ever."""
+"""A host that takes few requests at once: the limit is learnt, nothing is lost, nobody waits for ever."""
 
 import asyncio
 import logging
@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 from tests.backends.collecting import WORDS, asking, collect, policy, server
 from weaver_sdk import ParallelReasoner, Result
 from weaver_sdk.backends.base import Chunk, CompletionRequest
-from weaver_sdk.backends.ceiling import GROWS_AFTER, Ceiling, Gate, Sending
 from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.limiter import GROWS_AFTER, AdaptiveLimit, ConcurrencyLimiter, Permit
 from weaver_sdk.backends.retry import stream_with_retries
 from weaver_sdk.errors import APIStatusError, BackendError, ConnectionFailed
 from weaver_sdk.events import Event, Retried
+from weaver_sdk.options import Limits
 from weaver_sdk.testing import Behaviour, Received, ScriptedServer, fork_join_script
+
+MANY = 100
+"""A bound that nobody reaches."""
 
 WIDE = fork_join_script(2, before_tokens=140, thread_tokens=[6] * 16)
 
@@ -59,7 +63,7 @@ async def test_a_host_that_takes_four_serves_forks_of_sixteen(caplog: pytest.Log
     assert [result.telemetry.retries for result in results] == refused
     assert refused[0] > 4  # the first fork finds out
     assert refused[1] <= 3  # the second one only whether more would do by now
-    assert backend.ceiling in (4, 5)
+    assert backend.limiter.learned in (4, 5)
     told = [record.message for record in caplog.records if "at most from now on" in record.message]
     assert told[0].startswith(f"{address} refused one of ")
 
@@ -77,7 +81,7 @@ async def test_a_host_that_takes_one_at_a_time_loses_no_thread() -> None:
     async with host(1, pace=0.001) as asked:
         results, _, backend = await solve_twice(asked)
     assert not [repair for result in results for repair in result.repairs]
-    assert backend.ceiling in (1, 2)
+    assert backend.limiter.learned in (1, 2)
 
 
 async def test_a_user_who_wants_no_retries_gets_none() -> None:
@@ -97,7 +101,7 @@ async def test_an_overloaded_server_is_not_one_that_takes_few(status: int) -> No
         got = await asyncio.gather(*(collect(backend) for _ in range(5)))
         await backend.aclose()
     assert [one.text for one in got] == [" " + WORDS] * 5
-    assert backend.ceiling is None
+    assert backend.limiter.learned is None
 
 
 async def test_a_request_that_is_refused_alone_tells_nothing_of_a_number() -> None:
@@ -105,7 +109,7 @@ async def test_a_request_that_is_refused_alone_tells_nothing_of_a_number() -> No
         backend = CompletionsBackend("scripted", asked.base_url, retries=policy(2))
         assert (await collect(backend)).error is None
         await backend.aclose()
-    assert backend.ceiling is None
+    assert backend.limiter.learned is None
     async with server(*[Behaviour(status=429)] * 9) as asked:  # and it does not try for ever
         backend = CompletionsBackend("scripted", asked.base_url, retries=policy(2))
         assert isinstance((await collect(backend)).error, APIStatusError)
@@ -122,106 +126,161 @@ async def test_who_refuses_everybody_is_given_up() -> None:
     assert all(isinstance(one.error, APIStatusError) for one in got)
 
 
-def refusing(gate: Gate, error: BackendError | None = None) -> AsyncGenerator[Chunk, None]:
+async def test_a_limit_that_is_not_to_learn_stays_and_a_429_is_like_any_error() -> None:
+    async with server(*[Behaviour(status=429)] * 12) as asked:
+        limits = Limits(max_concurrency=4, learn=False)
+        backend = CompletionsBackend("scripted", asked.base_url, retries=policy(2), max_concurrency=limits)
+        got = await asyncio.gather(*(collect(backend) for _ in range(4)))
+        await backend.aclose()
+        assert len(asked.completions) == 4 * 3
+    assert all(isinstance(one.error, APIStatusError) for one in got)
+    assert backend.limiter.learned is None
+
+
+def completing(
+    limiter: ConcurrencyLimiter, error: BackendError | None = None, **changes: bool
+) -> AsyncGenerator[Chunk, None]:
     async def attempt(_: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         if error is not None:
             raise error
         yield Chunk(finish_reason="stop")
 
-    return stream_with_retries(attempt, asking(), policy(0), gate)
+    return stream_with_retries(attempt, asking(**changes), policy(0), limiter)
 
 
-async def test_a_place_is_given_back_however_a_request_ends() -> None:
-    gate = Gate()
-    gate.ceiling.limit = 1
+async def test_a_permit_is_given_back_however_a_request_ends() -> None:
+    limiter = ConcurrencyLimiter(1)
     for error in (APIStatusError("no", status=429), APIStatusError("no", status=500), ConnectionFailed("no")):
+        stream = completing(limiter, error)
+        assert (await anext(stream)).sent
         with pytest.raises(type(error)):
-            await anext(refusing(gate, error))
-    stream = refusing(gate)
+            await anext(stream)
+    stream = completing(limiter)
     await anext(stream)
-    assert gate.ceiling.full
+    assert not limiter.has_room
     await stream.aclose()  # a reader who has read enough
-    assert not gate.ceiling.under_way
-    assert [chunk async for chunk in refusing(gate)]
+    assert limiter.in_use == 0
+    assert [chunk async for chunk in completing(limiter)]
 
 
-async def test_who_goes_away_gives_up_its_place_in_line() -> None:
-    gate = Gate()
-    gate.ceiling.limit = 1
-    first = refusing(gate)
+async def test_what_only_fills_the_cache_never_stands_in_the_queue() -> None:
+    limiter = ConcurrencyLimiter(1)
+    first = completing(limiter)
     await anext(first)
-    waiting = [asyncio.ensure_future(anext(refusing(gate))) for _ in range(3)]
+    waiting = asyncio.ensure_future(anext(completing(limiter)))
+    await asyncio.sleep(0)
+    assert [chunk async for chunk in completing(limiter, prefill_only=True)] == [
+        Chunk(finish_reason="length")
+    ]
+    await first.aclose()
+    assert [chunk async for chunk in completing(limiter, prefill_only=True)] == [
+        Chunk(finish_reason="length")
+    ]
+    assert (await waiting).sent
+
+
+async def test_what_only_fills_the_cache_takes_a_permit_where_one_is_free() -> None:
+    limiter = ConcurrencyLimiter(1)
+    stream = completing(limiter, prefill_only=True)
+    assert (await anext(stream)).sent
+    assert not limiter.has_room
+    await stream.aclose()
+    assert limiter.has_room
+
+
+async def test_what_only_fills_the_cache_is_not_sent_again_where_others_wait() -> None:
+    limiter = ConcurrencyLimiter(2)
+    others = [completing(limiter) for _ in range(2)]
+    await anext(others[0])
+
+    async def busy(_: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        raise APIStatusError("no", status=429)
+        yield
+
+    stream = stream_with_retries(busy, asking(prefill_only=True), policy(5), limiter)
+    told = [await anext(stream), await anext(stream)]
+    assert told[0].sent
+    assert told[1].retry
+    assert limiter.learned == 1  # which the other one fills
+    assert [chunk async for chunk in stream] == [Chunk(finish_reason="length")]
+    await others[0].aclose()
+
+
+async def test_who_goes_away_gives_up_its_place_in_the_queue() -> None:
+    limiter = ConcurrencyLimiter(1)
+    first = completing(limiter)
+    await anext(first)
+    waiting = [asyncio.ensure_future(anext(completing(limiter))) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     await first.aclose()  # lets the second through
     waiting[1].cancel()  # in the same moment
     chunk = await waiting[2]
-    assert chunk == Chunk(queued=True)
+    assert chunk == Chunk(sent=True)
     assert all(task.cancelled() for task in waiting[:2])
 
 
 async def test_who_came_first_is_sent_first_also_when_it_is_sent_again() -> None:
-    gate, sent = Gate(), list[int]()
-    gate.ceiling.limit = 1
-    numbers = [gate.number() for _ in range(4)]
+    limiter, sent = ConcurrencyLimiter(1), list[int]()
+    tickets = [limiter.ticket() for _ in range(4)]
 
-    async def send(number: int) -> None:
-        async with gate.through(number):
-            sent.append(number)
+    async def send(ticket: int) -> None:
+        async with limiter.permit(ticket):
+            sent.append(ticket)
             await asyncio.sleep(0)
 
-    await asyncio.gather(*(send(number) for number in (numbers[3], numbers[2], numbers[0], numbers[1])))
+    await asyncio.gather(*(send(ticket) for ticket in (tickets[3], tickets[2], tickets[0], tickets[1])))
     assert sent == [3, 0, 1, 2]
 
 
 def test_refusals_that_come_together_cut_once() -> None:
-    ceiling = Ceiling()
-    sendings = [ceiling.send() for _ in range(16)]
-    assert [ceiling.refused(sending) for sending in sendings[4:]] == [True] + [False] * 11
-    assert (ceiling.limit, ceiling.full) == (8, False)
+    limit = AdaptiveLimit(MANY)
+    permits = [limit.take() for _ in range(16)]
+    assert [limit.refused(permit) for permit in permits[4:]] == [True] + [False] * 11
+    assert (limit.learned, limit.full) == (8, False)
 
 
 def test_what_is_being_answered_is_not_cut() -> None:
-    ceiling = Ceiling()
-    sendings = [ceiling.send() for _ in range(5)]
-    for sending in sendings[:4]:
-        sending.accepted = True
-    assert ceiling.refused(sendings[4])
-    assert ceiling.limit == 4
+    limit = AdaptiveLimit(MANY)
+    permits = [limit.take() for _ in range(5)]
+    for permit in permits[:4]:
+        permit.accepted = True
+    assert limit.refused(permits[4])
+    assert limit.learned == 4
 
 
-def test_a_lift_that_was_refused_is_taken_back_and_no_more() -> None:
-    ceiling = Ceiling(limit=4)
-    others = [ceiling.send() for _ in range(3)]
+def test_a_raise_that_was_refused_is_taken_back_and_no_more() -> None:
+    limit = AdaptiveLimit(MANY, learned=4)
+    others = [limit.take() for _ in range(3)]
     for _ in range(GROWS_AFTER):
-        sending = ceiling.send()
-        sending.accepted = True
-        ceiling.ended(sending)
-    sendings = [ceiling.send(), ceiling.send()]
-    assert ceiling.refused(sendings[1])  # of five, none has been answered yet
-    assert ceiling.limit == 4
-    ceiling.ended(sendings[0])
-    assert ceiling.refused(ceiling.send())  # what was proven is no longer true
-    assert ceiling.limit == 2
-    assert len(ceiling.under_way) == len(others)
+        permit = limit.take()
+        permit.accepted = True
+        limit.ended(permit)
+    permits = [limit.take(), limit.take()]
+    assert limit.refused(permits[1])  # of five, none has been answered yet
+    assert limit.learned == 4
+    limit.ended(permits[0])
+    assert limit.refused(limit.take())  # what was proven is no longer true
+    assert limit.learned == 2
+    assert len(limit.out) == len(others)
 
 
-def test_it_is_lifted_by_one_after_some_that_went_well_while_it_was_full() -> None:
-    ceiling = Ceiling(limit=2)
-    lifted = list[bool]()
-    waiting = ceiling.send()
+def test_it_is_raised_by_one_after_some_that_went_well_while_it_was_full() -> None:
+    limit = AdaptiveLimit(MANY, learned=2)
+    raised = list[bool]()
+    waiting = limit.take()
     for _ in range(GROWS_AFTER):
-        sending = ceiling.send()
-        sending.accepted = True
-        lifted.append(ceiling.ended(sending))
-    assert lifted == [False] * (GROWS_AFTER - 1) + [True]
-    assert ceiling.limit == 3
+        permit = limit.take()
+        permit.accepted = True
+        raised.append(limit.ended(permit))
+    assert raised == [False] * (GROWS_AFTER - 1) + [True]
+    assert limit.learned == 3
     for _ in range(5 * GROWS_AFTER):  # two of three: nothing is learnt of a third
-        sending = ceiling.send()
-        sending.accepted = True
-        assert not ceiling.ended(sending)
-    ceiling.ended(waiting)
-    assert not ceiling.under_way
+        permit = limit.take()
+        permit.accepted = True
+        assert not limit.ended(permit)
+    limit.ended(waiting)
+    assert not limit.out
 
 
 @given(
@@ -229,36 +288,36 @@ def test_it_is_lifted_by_one_after_some_that_went_well_while_it_was_full() -> No
 )
 def test_whatever_a_host_takes_all_are_served(requests: int, takes: list[int], data: st.DataObject) -> None:
     """A host decides on requests, and ends them, in any order; what it takes at once changes on the way."""
-    ceiling = Ceiling()
+    limit = AdaptiveLimit(MANY)
     waiting = list(range(requests))
-    undecided: dict[int, Sending] = {}
-    answering: dict[int, Sending] = {}
-    refusals, cuts, lifts = Counter[int](), 0, 0
+    undecided: dict[int, Permit] = {}
+    answering: dict[int, Permit] = {}
+    refusals, cuts, raises = Counter[int](), 0, 0
     served = 0
     while served < requests:
-        while waiting and not ceiling.full:
-            undecided[waiting[0]] = ceiling.send()
+        while waiting and not limit.full:
+            undecided[waiting[0]] = limit.take()
             waiting.pop(0)
-            assert ceiling.limit is None or len(ceiling.under_way) <= ceiling.limit
+            assert limit.learned is None or len(limit.out) <= limit.learned
         which = data.draw(st.sampled_from(sorted(undecided) + sorted(answering)))
         if which in answering:
-            lifts += ceiling.ended(answering.pop(which))
+            raises += limit.ended(answering.pop(which))
             served += 1
             continue
-        sending = undecided.pop(which)
+        permit = undecided.pop(which)
         if len(answering) < takes[served * len(takes) // requests]:
-            sending.accepted = data.draw(st.booleans())  # whether its first token is there
-            answering[which] = sending
+            permit.accepted = data.draw(st.booleans())  # whether its first token is there
+            answering[which] = permit
             continue
-        before = ceiling.limit
-        cut = ceiling.refused(sending)
+        before = limit.learned
+        cut = limit.refused(permit)
         cuts += cut
         refusals[which] += 1
         waiting = sorted([*waiting, which])
-        assert ceiling.limit is not None
-        assert ceiling.limit >= 1
-        assert cut == (ceiling.limit != before)
-        assert before is None or ceiling.limit <= before
-    assert not ceiling.under_way
+        assert limit.learned is not None
+        assert limit.learned >= 1
+        assert cut == (limit.learned != before)
+        assert before is None or limit.learned <= before
+    assert not limit.out
     assert max(refusals.values(), default=0) <= cuts  # at most once in an episode
-    assert cuts <= len(takes) * (requests.bit_length() + 1) + 2 * lifts
+    assert cuts <= len(takes) * (requests.bit_length() + 1) + 2 * raises
