@@ -117,7 +117,7 @@ def test_without_server_and_engine_it_says_what_to_do(
 
 
 def test_the_settings_file_names_the_server(weaver: Weaver, base_url: str, tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text(f'base_url = "{base_url}"\nmodel = "scripted"\n')
+    (tmp_path / "config.toml").write_text(f'base_url = "{base_url}"\nmodel = "threadweaver-scripted"\n')
     assert weaver("solve", SUM.problem, "-q").stdout == "5158\n"
 
 

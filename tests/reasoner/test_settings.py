@@ -111,7 +111,7 @@ async def test_a_server_that_takes_no_tokens_is_not_sent_any() -> None:
 class AnEngine:
     """Serves what a scripted server does."""
 
-    model_name = "scripted"
+    model_name = "threadweaver-scripted"
 
     def __init__(self, server: ScriptedServer) -> None:
         self.base_url = server.base_url

@@ -32,7 +32,7 @@ async def test_a_problem_goes_in_and_an_answer_comes_out() -> None:
     async with scripted() as reasoner:
         result = await reasoner.solve(PROBLEMS[3])
     assert result.answer == "3"
-    assert result.model == "scripted"
+    assert result.model == "threadweaver-scripted"
     assert result.problem == PROBLEMS[3]
     assert result.telemetry.threads == 3
 
@@ -130,7 +130,7 @@ async def test_over_a_real_socket_the_one_model_of_a_server_is_found() -> None:
         async with ParallelReasoner(base_url=server.base_url, template=str_of_problem) as reasoner:
             result = await reasoner.solve(PROBLEMS[5])
         assert result.answer == "5"
-        assert result.model == "scripted"
+        assert result.model == "threadweaver-scripted"
         assert server.running == 0
 
 

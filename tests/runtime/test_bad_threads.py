@@ -169,7 +169,7 @@ async def test_threads_on_the_main_line_are_text_and_said() -> None:
 @pytest.mark.parametrize("names", [True, False])
 async def test_every_habit_of_stopping_gives_the_same_text(stops: str, names: bool) -> None:
     replies = {when: Reply(text, stops=stops) for when, text in table().items()}  # type: ignore[arg-type]
-    capabilities = Capabilities(server="scripted", reports_matched_stop=names)
+    capabilities = Capabilities(reports_matched_stop=names)
     result = await play(ScriptedBackend(replies, capabilities=capabilities))
     assert result.text == TRAJECTORY
     assert result.well_formed

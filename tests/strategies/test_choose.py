@@ -37,7 +37,7 @@ def named(model: str, capabilities: Capabilities = ANY) -> ScriptedBackend:
         ("/models/ThreadWeaver-8B", "threadweaver"),
         ("Multiverse4FM/Multiverse-32B", "multiverse"),
         ("bigai-NPR/NPR-4B", "npr"),
-        ("scripted", "threadweaver"),
+        ("threadweaver-scripted", "threadweaver"),
     ],
 )
 def test_a_model_known_to_be_trained_is_taken_as_it_is(model: str, dialect: str) -> None:

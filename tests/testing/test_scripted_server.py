@@ -48,7 +48,7 @@ async def test_the_log_and_the_counts() -> None:
         assert (await post(server, bad=1)).status_code == 503
         assert (await post(server, prompt="unknown")).status_code == 400
         async with httpx2.AsyncClient() as client:
-            assert (await client.get(server.base_url + "/models")).json()["data"][0]["id"] == "scripted"
+            assert (await client.get(server.base_url + "/models")).json()["data"][0]["id"] == server.name
             assert (await client.get(server.origin + "/health")).status_code == 200
             assert (await client.get(server.origin + "/nothing")).status_code == 404
             counts = (await client.get(server.origin + "/scripted/counts")).json()

@@ -139,7 +139,6 @@ ServerKind = Literal[
     "openrouter",
     "together",
     "litellm",
-    "scripted",
 ]
 
 Api = Literal["completions", "chat"]

@@ -23,7 +23,6 @@ TRAINED: tuple[tuple[str, Dialect], ...] = (
     ("threadweaver", THREADWEAVER),
     ("multiverse", MULTIVERSE),
     ("npr", NPR),
-    ("scripted", THREADWEAVER),  # the servers of `weaver_sdk.testing` play a trained model
 )
 """A word in a model's name -> the dialect that such models were trained on."""
 

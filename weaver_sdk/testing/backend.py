@@ -12,7 +12,7 @@ from weaver_sdk.backends.slots import common_prefix
 from weaver_sdk.markup.dialect import DIALECTS
 from weaver_sdk.messages import question_of
 from weaver_sdk.testing.generation import Stops, generate
-from weaver_sdk.testing.script import Script, pieces
+from weaver_sdk.testing.script import SCRIPTED_MODEL, Script, pieces
 
 When = str | re.Pattern[str] | Callable[[CompletionRequest], bool]
 """Which requests a reply is for: the question they ask, or the end of their input; a pattern found in it; a
@@ -78,6 +78,7 @@ class ScriptedBackend:
 
     Args:
         answers: what it answers.
+        model: the model's; "threadweaver" in it tells `strategy="auto"` that it was trained to fork.
         pace: seconds from one token to the next; needs no real time with a `sleep` of your own.
         characters: characters in one chunk; a token a chunk where not given.
         sleep: what to wait with.
@@ -88,7 +89,7 @@ class ScriptedBackend:
         self,
         answers: Answers,
         *,
-        model: str = "scripted",
+        model: str = SCRIPTED_MODEL,
         capabilities: Capabilities | None = None,
         pace: float = 0.0,
         characters: int | None = None,
@@ -99,7 +100,7 @@ class ScriptedBackend:
         self._answers = answers
         self._left: list[Reply] = _as_table(answers) if isinstance(answers, Sequence | Mapping) else []
         self._model = model
-        self._capabilities = capabilities or Capabilities(server="scripted", reports_matched_stop=True)
+        self._capabilities = capabilities or Capabilities(reports_matched_stop=True)
         self._pace = pace
         self._characters = characters
         self._sleep = sleep

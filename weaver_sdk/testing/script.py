@@ -11,6 +11,9 @@ from pydantic import TypeAdapter
 
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
 
+SCRIPTED_MODEL = "threadweaver-scripted"
+"""What scripted models are called where no name is given: one that counts as trained to fork."""
+
 _PIECE = re.compile(r"</?[A-Za-z_]+>|\s?[^\s<]+|\s|<")
 
 

@@ -15,7 +15,7 @@ from weaver_sdk.testing.behaviour import GOOD, Behaviour, Told
 from weaver_sdk.testing.chat import Chat, ToldInChat, Turn, read_turn
 from weaver_sdk.testing.connection import Received, ServedConnection
 from weaver_sdk.testing.generation import generate
-from weaver_sdk.testing.script import pieces
+from weaver_sdk.testing.script import SCRIPTED_MODEL, pieces
 
 Model = Callable[[str], str | None]
 """What a model writes on behind a prompt; `None` where it knows nothing. A `Script` is one."""
@@ -29,7 +29,7 @@ class ScriptedServer:
 
     ```python
     async with ScriptedServer(fork_join_script(), pace=0.005) as server:
-        backend = CompletionsBackend("scripted", server.base_url)
+        backend = CompletionsBackend(server.name, server.base_url)
     ```
 
     It keeps stop strings and `max_tokens`, streams one token an event, and follows the wall clock: when it is
@@ -42,6 +42,7 @@ class ScriptedServer:
         chat: how it chats; not at all where not given.
         refuses: request fields that are answered with 400, as hosts do that do not know them.
         routes: answers by path, as JSON or bytes, or functions from the request's JSON to one.
+        name: the model's; "threadweaver" in it tells `strategy="auto"` that it was trained to fork.
         api_key: if given, other keys get 401.
     """
 
@@ -54,7 +55,7 @@ class ScriptedServer:
         chat: Chat | None = None,
         refuses: Collection[str] = (),
         routes: Mapping[str, object] | None = None,
-        name: str = "scripted",
+        name: str = SCRIPTED_MODEL,
         api_key: str | None = None,
     ) -> None:
         self.model = model
