@@ -6,13 +6,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Api, Backend, Capabilities, TellsTemplate, TellsTokens
-from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.limited import limited
@@ -28,10 +27,10 @@ from weaver_sdk.settings import resolve_model, resolve_server
 from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import httpx2
     import openai
+
+    from weaver_sdk.engines.engine import Engine
 
 _log = logging.getLogger("weaver_sdk")
 
@@ -40,32 +39,6 @@ ApiChoice = Literal["auto"] | Api
 
 TemplateChoice = str | Render
 """The name of a template, "auto", "raw", or a callable."""
-
-
-class Engine(Protocol):
-    """A server that is started for a reasoner and stopped with it."""
-
-    async def __aenter__(self) -> object: ...
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None: ...
-
-    @property
-    def base_url(self) -> str:
-        """Where the running server's OpenAI-compatible endpoints are."""
-        ...
-
-    @property
-    def model_name(self) -> str:
-        """The name under which it serves its model."""
-        ...
-
-    # An engine that gains by it may have an attribute `warms_joins = True`: see `ParallelReasoner`.
 
 
 @dataclass(kw_only=True)
@@ -194,8 +167,9 @@ class ConnectionPlan:
 
         Where input tokens are paid for, or others wait for the server, that is the user's to decide.
         """
-        wanted = getattr(self.engine, "warms_joins", False) if self.warm_joins is None else self.warm_joins
-        return bool(wanted) and chosen.continues(backend.capabilities)
+        gains = self.engine is not None and self.engine.warms_joins
+        wanted = gains if self.warm_joins is None else self.warm_joins
+        return wanted and chosen.continues(backend.capabilities)
 
     async def _stop_tokens(self, backend: Backend, chosen: ChosenStrategy) -> Mapping[str, tuple[int, ...]]:
         """Ask for the tokens of the tags that end a completion, where the server sends those of its text."""
@@ -234,37 +208,13 @@ class ConnectionPlan:
         backend: Backend
         if self.engine is not None:
             await opened.enter_async_context(self.engine)
-            backend = self._engine_backend(self.engine)
+            backend = self.engine.backend(**self._habits())
         else:
             backend = await self._server_backend()
         opened.push_async_callback(backend.aclose)
         if isinstance(backend, ServerBackend):
             await backend.discover()
         return backend
-
-    def _engine_backend(self, engine: Engine) -> Backend:
-        from weaver_sdk.engines.llama import LlamaServer
-
-        if isinstance(engine, LlamaServer):
-            from weaver_sdk.backends.llama import LlamaBackend
-
-            return LlamaBackend(
-                engine.url,
-                model=engine.model_name,
-                slots=engine.slots,
-                **self._habits(),
-            )
-        from weaver_sdk.engines.vllm import VLLMServer
-
-        if isinstance(engine, VLLMServer):
-            return CompletionsBackend(
-                engine.model_name,
-                engine.base_url,
-                engine.api_key,
-                capabilities=replace(KNOWN["vllm"], context_tokens=engine.context_tokens),
-                **self._habits(),
-            )
-        return CompletionsBackend(engine.model_name, engine.base_url, **self._habits())
 
     async def _server_backend(self) -> ServerBackend:
         """Return a backend for the server's address, by the endpoint that was asked for or that it has."""

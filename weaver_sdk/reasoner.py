@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from weaver_sdk.backends.answer import Timeouts
     from weaver_sdk.backends.base import Capabilities
-    from weaver_sdk.connection import ApiChoice, Engine, TemplateChoice
+    from weaver_sdk.connection import ApiChoice, TemplateChoice
+    from weaver_sdk.engines.engine import Engine
     from weaver_sdk.markup import Dialect
     from weaver_sdk.options import Limits, PrefixForm, RetryPolicy
     from weaver_sdk.strategies.choose import StrategyChoice

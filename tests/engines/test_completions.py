@@ -23,7 +23,7 @@ from weaver_sdk.options import Sampling
 
 @pytest.fixture
 async def backend(engine: LlamaServer) -> AsyncIterator[LlamaBackend]:
-    backend = LlamaBackend(engine.url, model=engine.model_name, slots=SLOTS, retries=0)
+    backend = engine.backend(retries=0)
     yield backend
     await backend.aclose()
 

@@ -66,6 +66,8 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
     assert server.pid is None
     with pytest.raises(EngineError, match="does not run"):
         server.base_url  # noqa: B018
+    with pytest.raises(EngineError, match="does not run"):
+        server.backend()
 
 
 def test_the_default_is_a_model_of_our_own() -> None:

@@ -1,10 +1,12 @@
 """Which server, key and model: what is given, what the environment says, and what contradicts itself."""
 
+from typing import Any
+
 import httpx2
 import openai
 import pytest
 
-from weaver_sdk import THREADWEAVER, ConfigurationError, ParallelReasoner
+from weaver_sdk import THREADWEAVER, CompletionsBackend, ConfigurationError, ParallelReasoner
 from weaver_sdk.settings import resolve_server
 from weaver_sdk.testing import ScriptedBackend, ScriptedServer, fork_join_script
 
@@ -111,10 +113,13 @@ async def test_a_server_that_takes_no_tokens_is_not_sent_any() -> None:
 class AnEngine:
     """Serves what a scripted server does."""
 
-    model_name = "threadweaver-scripted"
+    warms_joins = False
 
     def __init__(self, server: ScriptedServer) -> None:
-        self.base_url = server.base_url
+        self.server = server
+
+    def backend(self, **options: Any) -> CompletionsBackend:
+        return CompletionsBackend(self.server.name, self.server.base_url, **options)
 
     async def __aenter__(self) -> None: ...
 

@@ -16,11 +16,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, ClassVar, cast
+from typing import IO, cast
 from urllib.parse import urlsplit
 
+from weaver_sdk.backends.answer import Timeouts
+from weaver_sdk.backends.llama import LlamaBackend
 from weaver_sdk.engines.models import PackagedModel, default_model
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
+from weaver_sdk.options import Limits, RetryPolicy
 
 _log = logging.getLogger("weaver_sdk")
 
@@ -62,7 +65,7 @@ class LlamaServer:
         EngineStartFailed: no model is given and none is packaged.
     """
 
-    warms_joins: ClassVar[bool] = False
+    warms_joins: bool = False
     """The cores that would compute a join ahead are those that decode the threads: it only moves the work."""
 
     def __init__(
@@ -119,6 +122,32 @@ class LlamaServer:
     def log_path(self) -> Path | None:
         """The server's log. It goes with the engine, unless the engine failed."""
         return self._engine.log if self._engine else None
+
+    def backend(
+        self,
+        *,
+        retries: int | RetryPolicy = 2,
+        timeouts: Timeouts | None = None,
+        max_concurrency: int | Limits = 64,
+    ) -> LlamaBackend:
+        """Return a backend that knows this server's slots, and shares prefixes between them.
+
+        Args:
+            retries: further attempts after a failed one, or a whole `RetryPolicy`.
+            timeouts: limits on waiting, in seconds.
+            max_concurrency: completions at once, or whole `Limits`; never more than there are slots.
+
+        Raises:
+            EngineError: the engine does not run.
+        """
+        return LlamaBackend(
+            self.url,
+            model=self.model_name,
+            slots=self.slots,
+            retries=retries,
+            timeouts=timeouts,
+            max_concurrency=max_concurrency,
+        )
 
     def start(self) -> LlamaServer:
         """Start the engine and wait until it is healthy.

@@ -11,10 +11,14 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Literal, NoReturn, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
+from weaver_sdk.backends.answer import Timeouts
+from weaver_sdk.backends.capabilities import KNOWN
+from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.engines.hardware import this_machine
 from weaver_sdk.engines.vllm.build import find_build
 from weaver_sdk.engines.vllm.choice import Device, Wishes, choose_command
@@ -25,6 +29,7 @@ from weaver_sdk.engines.vllm.process import ServerProcess, start_process
 from weaver_sdk.engines.vllm.progress import Progress
 from weaver_sdk.engines.vllm.ready import Asker, NotReady
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineStartFailed
+from weaver_sdk.options import Limits, RetryPolicy
 
 _log = logging.getLogger("weaver_sdk")
 _T = TypeVar("_T")
@@ -66,7 +71,7 @@ class VLLMServer:
         ConfigurationError: a number is out of range, or a flag is given that has a parameter.
     """
 
-    warms_joins: ClassVar[bool] = True
+    warms_joins: bool = True
     """Decoding leaves room to compute joins ahead: see docs/caching.md for what it gains."""
 
     def __init__(
@@ -158,6 +163,33 @@ class VLLMServer:
     def log_path(self) -> Path | None:
         """The server's log."""
         return self._server.log if self._server else None
+
+    def backend(
+        self,
+        *,
+        retries: int | RetryPolicy = 2,
+        timeouts: Timeouts | None = None,
+        max_concurrency: int | Limits = 64,
+    ) -> CompletionsBackend:
+        """Return a backend that has the key, and need not ask what this server can do.
+
+        Args:
+            retries: further attempts after a failed one, or a whole `RetryPolicy`.
+            timeouts: limits on waiting, in seconds.
+            max_concurrency: completions at once, or whole `Limits`.
+
+        Raises:
+            EngineError: the engine does not run.
+        """
+        return CompletionsBackend(
+            self.model_name,
+            self.base_url,
+            self.api_key,
+            capabilities=replace(KNOWN["vllm"], context_tokens=self.context_tokens),
+            retries=retries,
+            timeouts=timeouts,
+            max_concurrency=max_concurrency,
+        )
 
     def start(self) -> VLLMServer:
         """Start vLLM and wait until it has written a token.

@@ -1,0 +1,49 @@
+"""The contract between a reasoner and a server that is started for it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol
+
+from weaver_sdk.backends.answer import Timeouts
+from weaver_sdk.backends.base import Backend
+from weaver_sdk.options import Limits, RetryPolicy
+
+
+class Engine(Protocol):
+    """A server that is started for a reasoner and stopped with it. Write one to bring a server of your own.
+
+    For one that speaks the OpenAI protocol `backend` needs no more than this:
+
+    ```python
+    def backend(self, **options):
+        return CompletionsBackend(self.model_name, self.base_url, **options)
+    ```
+    """
+
+    @property
+    def warms_joins(self) -> bool:
+        """Whether runs gain by joins that are computed ahead: see `warm_joins` of `ParallelReasoner`."""
+        ...
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+    def backend(
+        self, *, retries: int | RetryPolicy, timeouts: Timeouts | None, max_concurrency: int | Limits
+    ) -> Backend:
+        """Return what speaks with the running server. Called after `__aenter__`; who calls closes it.
+
+        Args:
+            retries: further attempts after a failed one, or a whole `RetryPolicy`.
+            timeouts: limits on waiting, in seconds.
+            max_concurrency: completions at once, or whole `Limits`.
+        """
+        ...
