@@ -17,28 +17,80 @@ PrefixForm = Literal["text", "tokens"]
 that were written."""
 
 
+_TOKENS = "Budget, whose limits hold over all completions of a run"
+_PROMPT = "the problem or the messages that `solve` takes"
+_SLOTS = "nothing: the backend lends slots by what they hold"
+_OWNED = {
+    "model": "model=… of the reasoner",
+    "prompt": _PROMPT,
+    "messages": _PROMPT,
+    "echo": _PROMPT,
+    "continue_final_message": "Capabilities(prefill=…)",
+    "add_generation_prompt": "Capabilities(prefill=…)",
+    "max_tokens": _TOKENS,
+    "max_completion_tokens": _TOKENS,
+    "n_predict": _TOKENS,
+    "stream": "nothing: every completion is streamed",
+    "stream_options": "nothing: token counts are always asked for",
+    "n": "`solve_many`, with the problem as often as wanted",
+    "best_of": "`solve_many`, with the problem as often as wanted",
+    "id_slot": _SLOTS,
+    "slot_id": _SLOTS,
+}
+"""Request fields that a run sets itself, and what a user gives in place of each."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How the model picks tokens; `None` leaves the choice to the server."""
+    """How the model picks tokens, and where it stops; `None` leaves the choice to the server.
+
+    Raises:
+        ConfigurationError: a number is out of range, or `extra` holds a field that a run sets itself.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
     seed: int | None = None
+    stop: tuple[str, ...] = ()
+    """Strings that end a completion as the end of the sequence does, beside those that a run stops at.
+
+    They hold in the main line and in each thread. A server that takes no stop strings does not keep them, and
+    at one that does not say which string ended a text they end a thread as its closing tag does.
+    """
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further request fields, sent as they are, for servers that know them."""
+    """Further request fields, sent as they are, for servers that know them. A "stop" is added to `stop`; a
+    grammar or a schema counts where the run itself sends none."""
 
     def __post_init__(self) -> None:
         if self.temperature is not None and self.temperature < 0:
             raise ConfigurationError(f"temperature is {self.temperature}: use 0 (greedy) or more")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigurationError(f"top_p is {self.top_p}: use a number over 0 and up to 1")
+        for name in self.extra:
+            if name in _OWNED:
+                raise ConfigurationError(
+                    f"Sampling(extra={{{name!r}: …}}): a run sets this field itself; use {_OWNED[name]}"
+                )
+        stops = [*_strings("stop", self.stop), *_strings('extra["stop"]', self.extra.get("stop") or ())]
+        object.__setattr__(self, "stop", tuple(dict.fromkeys(stops)))
+        if "stop" in self.extra:
+            further = {name: value for name, value in self.extra.items() if name != "stop"}
+            object.__setattr__(self, "extra", further)
 
     def as_fields(self) -> dict[str, Any]:
-        """Return the request fields that are set."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        """Return the request fields that are set, without `stop`: a request has stop strings of its own."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("stop", "extra")}
         return {name: value for name, value in own.items() if value is not None} | dict(self.extra)
+
+
+def _strings(name: str, given: object) -> list[str]:
+    """Return stop strings as a list; one alone may be given as it is."""
+    found = [given] if isinstance(given, str) else given
+    if not isinstance(found, list | tuple) or not all(isinstance(one, str) and one for one in found):
+        raise ConfigurationError(f"Sampling: {name} is {given!r}: use strings that are not empty")
+    return list(found)
 
 
 @dataclass(frozen=True, kw_only=True)

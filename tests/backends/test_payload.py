@@ -8,6 +8,7 @@ import pytest
 from tests.backends.collecting import QUESTION, asking
 from weaver_sdk.backends.base import Capabilities, Chunk, Usage
 from weaver_sdk.backends.capabilities import KNOWN
+from weaver_sdk.backends.chat_payload import chat_body
 from weaver_sdk.backends.payload import read_chunk, request_body
 from weaver_sdk.options import Sampling
 
@@ -81,6 +82,27 @@ def test_a_user_has_the_last_word() -> None:
     assert body["skip_special_tokens"] is True
     told = Capabilities(grammar=True, extra_fields={"priority": 1})
     assert request_body(asking(grammar="g"), "m", told) == PLAIN | {"grammar": "g", "priority": 1}
+
+
+def test_a_users_stop_strings_are_sent_beside_the_runs() -> None:
+    request = asking(stop=("</Thread>", "a"), sampling=Sampling(stop=("b", "a")))
+    assert request_body(request, "m", Capabilities())["stop"] == ["</Thread>", "a", "b"]
+    assert chat_body(request, "m", Capabilities())["stop"] == ["</Thread>", "a", "b"]
+
+
+def test_where_stop_strings_are_too_many_the_users_are_kept() -> None:
+    request = asking(stop=("1", "2", "3"), sampling=Sampling(stop=("a", "2")))
+    for most, sent in ((4, ["1", "2", "3", "a"]), (3, ["1", "a", "2"]), (1, ["a", "2"])):
+        assert request_body(request, "m", Capabilities(most_stops=most))["stop"] == sent
+
+
+def test_what_a_run_needs_goes_before_what_a_user_adds() -> None:
+    sampling = Sampling(extra={"grammar": "mine", "json_schema": {}, "response_format": {}})
+    request = asking(grammar="g", json_schema={"type": "object"}, sampling=sampling)
+    body = request_body(request, "m", KNOWN["llama.cpp"])
+    assert (body["grammar"], body["json_schema"]) == ("g", {"type": "object"})
+    assert chat_body(request, "m", Capabilities())["response_format"]["type"] == "json_schema"
+    assert request_body(asking(sampling=sampling), "m", KNOWN["llama.cpp"])["grammar"] == "mine"
 
 
 def chunk(text: object = "a", finish: object = None, **more: object) -> dict[str, object]:

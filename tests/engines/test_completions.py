@@ -48,6 +48,13 @@ async def test_a_stop_string_is_told_from_the_end_of_the_sequence(backend: Llama
     assert cut.end == ("length", None)
 
 
+async def test_the_runs_stops_and_the_users_both_fire(backend: LlamaBackend) -> None:
+    for runs, users, fires in (("five", "nine", "five"), ("nine", "five", "five")):
+        request = asked("Count: one, two, three,", tokens=20, stop=(runs,))
+        sampling = replace(request.sampling, stop=(users,))
+        assert (await complete(backend, replace(request, sampling=sampling))).end == ("stop", fires)
+
+
 async def test_tokens_are_counted_and_told(backend: LlamaBackend) -> None:
     first = await complete(backend, asked(story(40, 1), tokens=6))
     assert first.usage.completion_tokens == 6

@@ -51,6 +51,7 @@ class CompletionRequest:
     spans: tuple[Span, ...] | None = None
     """The same in stretches, where it is to be sent as the tokens that were written; `None`: as text."""
     stop: tuple[str, ...] = ()
+    """Where the run wants it to end. What is sent is `stops`: the user's own are in `sampling`."""
     max_tokens: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
     grammar: str | None = None
@@ -72,6 +73,11 @@ class CompletionRequest:
     def text(self) -> str:
         """The whole input text."""
         return self.prompt.text + self.prefix
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """All stop strings, each once: the run's, then the user's."""
+        return tuple(dict.fromkeys((*self.stop, *self.sampling.stop)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,6 +184,8 @@ class Capabilities:
     """The request field in which it reads the routing key, beside the headers that are always sent."""
     refused_fields: frozenset[str] = frozenset()
     """Request fields that it answers with an error, so that they are left out."""
+    most_stops: int | None = None
+    """The most stop strings that it takes; `None` where no limit is known."""
     reliable_finish: bool = True
     """False where a finish reason may be made up on a stream that was cut."""
 

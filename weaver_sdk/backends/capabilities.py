@@ -49,12 +49,14 @@ HOSTS: dict[str, Capabilities] = {
         api="chat",
         field_names={"max_tokens": "max_completion_tokens"},
         routing_field="prompt_cache_key",
+        most_stops=4,
     ),
     # newer models answer a prefill with an error
     "api.anthropic.com": Capabilities(server="anthropic", api="chat"),
-    "generativelanguage.googleapis.com": Capabilities(server="gemini", api="chat"),
-    "api.deepseek.com/beta": Capabilities(server="deepseek", api="chat", prefill="prefix"),
-    "api.deepseek.com": Capabilities(server="deepseek", api="chat"),  # the mark is known under /beta alone
+    "generativelanguage.googleapis.com": Capabilities(server="gemini", api="chat", most_stops=5),
+    "api.deepseek.com/beta": Capabilities(server="deepseek", api="chat", prefill="prefix", most_stops=16),
+    # the mark is known under /beta alone
+    "api.deepseek.com": Capabilities(server="deepseek", api="chat", most_stops=16),
     "api.mistral.ai": Capabilities(
         server="mistral",
         api="chat",
@@ -74,7 +76,7 @@ HOSTS: dict[str, Capabilities] = {
 
 PROVIDERS: dict[str, Capabilities] = {
     # LiteLLM names fields as each provider wants them, and asks DeepSeek under /beta
-    "deepseek": Capabilities(server="deepseek", api="chat", prefill="prefix"),
+    "deepseek": Capabilities(server="deepseek", api="chat", prefill="prefix", most_stops=16),
     "mistral": Capabilities(server="mistral", api="chat", prefill="prefix"),
     "groq": Capabilities(server="groq", api="chat", prefill="last_message"),
     "hosted_vllm": replace(KNOWN["vllm"], api="chat"),

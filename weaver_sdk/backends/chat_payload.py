@@ -36,7 +36,7 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
         body["response_format"] = {"type": "json_schema", "json_schema": named}
     if request.prefix and request.grammar and capabilities.prefill == "ask":
         request = replace(request, grammar=allowing_repeats(request.grammar, request.prefix))
-    return body | constraint_fields(request, capabilities)
+    return constraint_fields(request, capabilities) | body
 
 
 def chat_messages(request: CompletionRequest, prefill: Prefill) -> list[Message]:

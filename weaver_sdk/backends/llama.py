@@ -137,13 +137,12 @@ class LlamaBackend:
             # until the first token nobody knows how far the server has come, but what fits it keeps
             slot.holds = request.text[: common_prefix(slot.holds, request.text)]
             held = [request.text]
-            body = {
+            body = request.sampling.as_fields() | {
                 "prompt": prompt,
                 "n_predict": _limit(request),
-                "stop": list(request.stop),
+                "stop": list(request.stops),
                 **({} if request.grammar is None else {"grammar": request.grammar}),
                 **({} if request.json_schema is None else {"json_schema": request.json_schema}),
-                **request.sampling.as_fields(),
             }
             async with aclosing(self._complete(slot, body)) as chunks:
                 async for chunk in chunks:

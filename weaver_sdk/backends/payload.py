@@ -33,7 +33,7 @@ def request_body(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    return body | _schema_field(request, capabilities) | constraint_fields(request, capabilities)
+    return constraint_fields(request, capabilities) | _schema_field(request, capabilities) | body
 
 
 def token_limit(request: CompletionRequest, capabilities: Capabilities) -> int | None:
@@ -51,10 +51,13 @@ def token_limit(request: CompletionRequest, capabilities: Capabilities) -> int |
 
 
 def constraint_fields(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:
-    """Return the fields that both endpoints take: where to stop, what form to keep, how to pick tokens."""
-    body: dict[str, Any] = {}
-    if request.stop:
-        body["stop"] = list(request.stop)
+    """Return the fields that both endpoints take: where to stop, what form to keep, how to pick tokens.
+
+    What a run needs goes before what a user has given in `Sampling.extra`.
+    """
+    body: dict[str, Any] = dict(capabilities.extra_fields) | request.sampling.as_fields()
+    if stops := stop_strings(request, capabilities.most_stops):
+        body["stop"] = stops
     if capabilities.token_ids:
         body["return_token_ids"] = True
     if request.grammar is not None and capabilities.grammar:
@@ -62,8 +65,20 @@ def constraint_fields(request: CompletionRequest, capabilities: Capabilities) ->
             body["structured_outputs"] = {"grammar": request.grammar}
         else:
             body[_GRAMMAR_FIELD.get(capabilities.server, "grammar")] = request.grammar
-    body |= routing_fields(request, capabilities)
-    return body | dict(capabilities.extra_fields) | request.sampling.as_fields()
+    return body | routing_fields(request, capabilities)
+
+
+def stop_strings(request: CompletionRequest, most: int | None = None) -> list[str]:
+    """Return the strings to stop at. Where they are too many, some of the run's are left out.
+
+    A run finds its tags in the text too; for a string of the user's nobody looks but the server.
+    """
+    stops = list(request.stops)
+    if most is None or len(stops) <= most:
+        return stops
+    users = request.sampling.stop
+    room = max(0, most - len(users))
+    return [*[stop for stop in request.stop if stop not in users][:room], *users]
 
 
 def _schema_field(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:

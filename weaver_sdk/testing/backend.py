@@ -148,7 +148,7 @@ class ScriptedBackend:
             self.running -= 1
 
     async def _write(self, reply: Reply, request: CompletionRequest) -> AsyncIterator[Chunk]:
-        generation = generate(reply.text, request.stop, request.max_tokens, reply.stops)
+        generation = generate(reply.text, request.stops, request.max_tokens, reply.stops)
         prompt_tokens, cached = len(pieces(request.text)), self._cached(request.text)
         if self._characters is None:
             texts = list(generation.steps)

@@ -98,7 +98,7 @@ class ShapedBackend:
     ) -> AsyncGenerator[Chunk, None]:
         """Decode so many tokens; then write `behind`, and end as if the model had come to a stop string."""
         forced = {"ignore_eos": True, "logit_bias": await self._without_tags()}
-        sampling = replace(request.sampling, extra={**request.sampling.extra, **forced})
+        sampling = replace(request.sampling, stop=(), extra={**request.sampling.extra, **forced})
         asked = replace(request, stop=(), max_tokens=tokens, sampling=sampling)
         text, last = "", Chunk()
         ids: tuple[int, ...] = ()
