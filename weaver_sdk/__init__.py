@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Chunk,
         CompletionRequest,
         Prompt,
+        TokenLogprob,
         Usage,
     )
     from weaver_sdk.backends.chat import ChatBackend
@@ -66,6 +67,7 @@ _ROOMS = {
         "Chunk",
         "CompletionRequest",
         "Prompt",
+        "TokenLogprob",
         "Usage",
     ),
     "weaver_sdk.backends.chat": ("ChatBackend",),
@@ -143,6 +145,7 @@ __all__ = [
     "Telemetry",
     "Thread",
     "Timeouts",
+    "TokenLogprob",
     "Trace",
     "TruncatedStream",
     "Usage",

@@ -20,6 +20,7 @@ that were written."""
 _TOKENS = "Budget, whose limits hold over all completions of a run"
 _PROMPT = "the problem or the messages that `solve` takes"
 _SLOTS = "nothing: the backend lends slots by what they hold"
+_LOGPROBS = "CompletionRequest(logprobs=…)"
 _OWNED = {
     "model": "model=… of the reasoner",
     "prompt": _PROMPT,
@@ -34,6 +35,9 @@ _OWNED = {
     "stream_options": "nothing: token counts are always asked for",
     "n": "`solve_many`, with the problem as often as wanted",
     "best_of": "`solve_many`, with the problem as often as wanted",
+    "logprobs": _LOGPROBS,
+    "top_logprobs": _LOGPROBS,
+    "n_probs": _LOGPROBS,
     "id_slot": _SLOTS,
     "slot_id": _SLOTS,
 }

@@ -6,6 +6,7 @@ It has an environment of its own: `make test-litellm`.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from contextlib import aclosing
 from typing import Any
@@ -16,7 +17,7 @@ from tests.backends.chatting import asking_in_chat, chat_server
 from tests.backends.collecting import WORDS, Got, collect, model, policy
 from weaver_sdk import ParallelReasoner
 from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.base import Backend, Capabilities, CompletionRequest
+from weaver_sdk.backends.base import Backend, Capabilities, CompletionRequest, TokenLogprob
 from weaver_sdk.backends.litellm import LiteLLMBackend
 from weaver_sdk.errors import APIStatusError, ConnectionFailed, IdleTimeout, TruncatedStream
 from weaver_sdk.events import Event
@@ -65,6 +66,19 @@ async def test_a_text_is_continued_as_each_provider_knows(model: str, chat: Chat
     async with chat_server(chat=chat) as asked:
         got = await ask(asked, asking_in_chat(prefix=BEGUN), model=model)
     assert (got.error, BEGUN + got.text) == (None, " " + WORDS)
+
+
+async def test_log_probabilities_come_through() -> None:
+    entry = {"token": " Six", "logprob": -0.25, "bytes": None, "top_logprobs": []}
+    choice = {"index": 0, "delta": {"content": " Six"}, "logprobs": {"content": [entry]}}
+    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    events = [{"id": "1", "object": "chat.completion.chunk", "choices": [one]} for one in (choice, end)]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    async with chat_server(Behaviour(body=body)) as asked:
+        got = await ask(asked, asking_in_chat(logprobs=2))
+    assert (got.error, got.text) == (None, " Six")
+    assert [one for chunk in got.chunks for one in chunk.logprobs] == [TokenLogprob(" Six", -0.25)]
+    assert asked.completions[0].body["top_logprobs"] == 2
 
 
 async def test_reasoning_is_kept_apart() -> None:

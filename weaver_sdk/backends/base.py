@@ -66,6 +66,10 @@ class CompletionRequest:
     prefill_only: bool = False
     """Nothing of it is wanted but that the server computes the text into its cache. It never waits for a
     permit: where none is free at once, it ends with nothing done and without a `sent` chunk."""
+    logprobs: int = 0
+    """How many of the likeliest tokens are told in each place, with their log-probabilities; 0: none is told.
+    So 1 gives at least the token that was written: see `Chunk.logprobs`. Many servers tell 5 or 20 at most;
+    one that refuses the field, or the number, tells nothing, and is not asked again."""
     where: str = ""
     """Which piece of the run this is ("run 1f3a, fork 1, thread 2"), for errors and logs."""
 
@@ -89,6 +93,19 @@ class Usage:
     cached_prompt_tokens: int | None = None
     requests: int = 1
     """How many requests the counts are of."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """How likely one token was, as the server tells."""
+
+    token: str
+    """Its text; what a token of half a character looks like is the server's choice."""
+    logprob: float
+    """The natural logarithm of its probability; most servers tell that of the model, before sampling."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The likeliest tokens in its place and their log-probabilities, the likeliest first. A token that was
+    written and is none of them may stand there as one more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +142,9 @@ class Chunk:
     """Set in a chunk without text: the attempt before failed."""
     reasoning: str = ""
     """Text of a separate reasoning field, where a chat server sends one."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Those of its tokens, where they were asked for. They may come before the text of their tokens does, and
+    for a stop string's tokens, whose text never comes."""
     sent: bool = False
     """Set in a chunk without text: the request leaves at this moment, after any wait for a permit. One such
     chunk stands before each attempt; `ParallelReasoner` sees to it for a backend that knows no permits."""

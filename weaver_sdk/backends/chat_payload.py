@@ -8,6 +8,7 @@ from typing import Any
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
 from weaver_sdk.backends.continuation import allowing_repeats
+from weaver_sdk.backends.logprobs import chat_fields, read_logprobs
 from weaver_sdk.backends.payload import constraint_fields, matched_stop, read_usage, token_limit
 from weaver_sdk.errors import ProtocolError
 from weaver_sdk.messages import Message
@@ -36,7 +37,7 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
         body["response_format"] = {"type": "json_schema", "json_schema": named}
     if request.prefix and request.grammar and capabilities.prefill == "ask":
         request = replace(request, grammar=allowing_repeats(request.grammar, request.prefix))
-    return constraint_fields(request, capabilities) | body
+    return constraint_fields(request, capabilities) | body | chat_fields(request)
 
 
 def chat_messages(request: CompletionRequest, prefill: Prefill) -> list[Message]:
@@ -91,9 +92,11 @@ def read_chat_chunk(told: Mapping[str, Any]) -> Chunk | None:
         reasoning = reasoning or delta.get("reasoning") or delta.get("reasoning_content") or ""
         finish = choice.get("finish_reason") or None
         ids = tuple(choice.get("token_ids") or ())
-    except (AttributeError, LookupError, TypeError) as error:
+        likely = choice.get("logprobs")
+        logprobs = read_logprobs(likely) if likely else ()
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
-    if not (text or reasoning or finish or usage or ids):
+    if not (text or reasoning or finish or usage or ids or logprobs):
         return None
     return Chunk(
         text=text,
@@ -102,6 +105,7 @@ def read_chat_chunk(told: Mapping[str, Any]) -> Chunk | None:
         finish_reason=finish,
         matched_stop=matched_stop(told, choice) if finish else None,
         usage=usage,
+        logprobs=logprobs,
     )
 
 

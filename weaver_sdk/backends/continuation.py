@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from weaver_sdk.backends.base import Chunk, Prefill
+from weaver_sdk.backends.logprobs import behind
 from weaver_sdk.errors import APIStatusError
 
 _log = logging.getLogger("weaver_sdk")
@@ -98,7 +99,7 @@ class _Repeats:
 
     def feed(self, chunk: Chunk) -> Iterator[Chunk]:
         """Take the next chunk and yield what is certain."""
-        if not self._possible or not (chunk.text or self._held):
+        if not self._possible or not (chunk.text or chunk.logprobs or self._held):
             yield chunk
             return
         self._held.append(chunk)
@@ -113,9 +114,14 @@ class _Repeats:
     def release(self, cut: int = 0) -> Iterator[Chunk]:
         """Yield what was held, without so many characters at its beginning; nothing is held from now on."""
         held, self._held, self._possible = self._held, [], []
+        unsaid = cut  # the same in tokens, which may be a chunk ahead of their text
         for chunk in held:
-            yield replace(chunk, text=chunk.text[cut:]) if cut else chunk
+            kept = chunk
+            if cut or (unsaid and chunk.logprobs):
+                kept = replace(chunk, text=chunk.text[cut:], logprobs=behind(chunk.logprobs, unsaid))
+            yield kept
             cut = max(0, cut - len(chunk.text))
+            unsaid = max(0, unsaid - sum(len(one.token) for one in chunk.logprobs))
 
 
 def _last_lines(text: str) -> set[str]:

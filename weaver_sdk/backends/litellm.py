@@ -58,6 +58,8 @@ _OPENAI_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "st
     "temperature",
     "top_p",
     "seed",
+    "logprobs",
+    "top_logprobs",
 }
 """Fields that LiteLLM translates for each provider; the others go out as they are."""
 

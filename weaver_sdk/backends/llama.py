@@ -19,6 +19,7 @@ from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.chunks import stream_chunks
 from weaver_sdk.backends.direct import DirectLink
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
+from weaver_sdk.backends.logprobs import read_entries
 from weaver_sdk.backends.retry import stream_with_retries
 from weaver_sdk.backends.slots import Slot, SlotPool, common_prefix
 from weaver_sdk.backends.tokens import TokenCache, ask_tokens
@@ -143,6 +144,7 @@ class LlamaBackend:
                 "stop": list(request.stops),
                 **({} if request.grammar is None else {"grammar": request.grammar}),
                 **({} if request.json_schema is None else {"json_schema": request.json_schema}),
+                **({"n_probs": request.logprobs} if request.logprobs > 0 else {}),
             }
             async with aclosing(self._complete(slot, body)) as chunks:
                 async for chunk in chunks:
@@ -205,12 +207,15 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk:
     """
     try:
         text, ids = told["content"], tuple(told.get("tokens") or ())
+        likely = told.get("completion_probabilities")
+        logprobs = read_entries(likely) if likely else ()
         if not told["stop"]:
-            return Chunk(text=text, token_ids=ids)
+            return Chunk(text=text, token_ids=ids, logprobs=logprobs)
         timings = told["timings"]
         return Chunk(
             text=text,
             token_ids=ids,
+            logprobs=logprobs,
             finish_reason=_FINISH.get(told["stop_type"], "abort"),
             matched_stop=told.get("stopping_word") or None,
             usage=Usage(
@@ -219,7 +224,7 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk:
                 cached_prompt_tokens=timings["cache_n"],
             ),
         )
-    except (LookupError, TypeError) as error:
+    except (AttributeError, LookupError, TypeError) as error:
         raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
 
 

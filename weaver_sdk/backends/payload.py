@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, ServerKind, Usage
+from weaver_sdk.backends.logprobs import completions_fields, read_logprobs
 from weaver_sdk.backends.routing import routing_fields
 from weaver_sdk.errors import ProtocolError
 
@@ -33,6 +34,7 @@ def request_body(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    body |= completions_fields(request)
     return constraint_fields(request, capabilities) | _schema_field(request, capabilities) | body
 
 
@@ -105,9 +107,11 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
         text = choice.get("text") or ""
         finish = choice.get("finish_reason") or None
         ids, prompt_ids = choice.get("token_ids"), choice.get("prompt_token_ids")
-    except (AttributeError, LookupError, TypeError) as error:
+        likely = choice.get("logprobs")
+        logprobs = read_logprobs(likely) if likely else ()
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
-    if finish is None and usage is None and not ids and not prompt_ids:
+    if finish is None and usage is None and not ids and not prompt_ids and not logprobs:
         return Chunk(text=text) if text else None
     return Chunk(
         text=text,
@@ -116,6 +120,7 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
         finish_reason=finish,
         matched_stop=matched_stop(told, choice) if finish else None,
         usage=usage,
+        logprobs=logprobs,
     )
 
 

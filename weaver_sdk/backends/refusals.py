@@ -33,7 +33,7 @@ _MOST = re.compile(
     r"(?:at most|less than or equal to|greater than \w+=)\s*[`'\"]?(\d+)"
     r"|at most (\d+) (?:completion|output) tokens"
 )
-
+_LOGPROBS = re.compile("logprobs", re.IGNORECASE)
 
 Answered = TypeVar("Answered")
 
@@ -96,7 +96,7 @@ class Refusals:
             try:
                 answered = await post(sent)
             except APIStatusError as error:
-                told = str(error) if error.status in _BAD_REQUEST else ""
+                told = str(error) if error.status in _BAD_REQUEST or _withholds_logprobs(error) else ""
                 named, found = refused_field(told, sent), limit_told(told, sent)
                 reason = found.why if found else named
                 if reason is None or reason in tried:
@@ -158,4 +158,10 @@ def refused_field(message: str, sent: Mapping[str, Any]) -> str | None:
         found = (name for name in fields if re.search(pattern.format(re.escape(name)), message))
         if (name := next(found, None)) is not None:
             return name
+    if _LOGPROBS.search(message):  # some write it as a word of English
+        return next((name for name in fields if name in ("logprobs", "top_logprobs")), None)
     return None
+
+
+def _withholds_logprobs(error: APIStatusError) -> bool:
+    return error.status == 403 and _LOGPROBS.search(str(error)) is not None

@@ -22,6 +22,8 @@ import pytest
 from tests.engines.watching import answers, is_alive, within
 from weaver_sdk import CompletionRequest, CompletionsBackend, Fork, ParallelReasoner, Prompt, Result, Sampling
 from weaver_sdk.backends.capabilities import KNOWN
+from weaver_sdk.backends.chat import ChatBackend
+from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.engines.vllm import VLLMServer
 from weaver_sdk.engines.vllm.progress import Progress
 from weaver_sdk.errors import EngineStartFailed
@@ -115,6 +117,21 @@ async def test_a_completion_that_is_cancelled_is_aborted_on_the_server(server: V
         await writing
     assert await asyncio.to_thread(within, 2, lambda: running_requests(server) == 0)
     assert counted(server, "generation_tokens_total") - before < 1900
+    await backend.aclose()
+
+
+@pytest.mark.parametrize("kind", [CompletionsBackend, ChatBackend])
+async def test_log_probabilities_are_told(server: VLLMServer, kind: type[ServerBackend]) -> None:
+    backend = kind(server.model_name, server.base_url, server.api_key, capabilities=KNOWN["vllm"])
+    greedy = Sampling(temperature=0.0, extra={"min_tokens": 8})
+    request = CompletionRequest(
+        prompt=Prompt(text="Compute 47*86"), max_tokens=8, sampling=greedy, logprobs=2
+    )
+    chunks = [chunk async for chunk in backend.stream(request)]
+    told = [one for chunk in chunks for one in chunk.logprobs]
+    assert len(told) == 8
+    assert all(one.top[0] == (one.token, one.logprob) and len(one.top) == 2 for one in told)
+    assert "".join(one.token for one in told).startswith("".join(chunk.text for chunk in chunks))
     await backend.aclose()
 
 
