@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import track
 
 from weaver_sdk import LlamaServer
-from weaver_sdk.connection import ConnectionPlan
+from weaver_sdk.session import Session
+from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.training.annotate import Teacher, Trace, annotate_all
 
 PROBLEMS = (
@@ -51,18 +52,18 @@ SOLVE = """{problem}
 Solve it step by step, one short sentence a step, without LaTeX. End with the answer."""
 
 
-async def solved(plan: ConnectionPlan, console: Console) -> list[Trace]:
+async def solved(config: SessionConfig, console: Console) -> list[Trace]:
     """The right ones of the teacher's own solutions."""
-    connection = await plan.open()
+    session = await Session.open(config)
     traces = []
     try:
-        teacher = Teacher(connection.models["main"].backend, connection.models["main"].render)
+        teacher = Teacher(session.backend, session.models["main"].render)
         for problem, answer in track(PROBLEMS, "solving", console=console):
             text = await teacher.ask(SOLVE.format(problem=problem))
             if re.findall(r"\d+", text)[-1:] == [answer]:
                 traces.append(Trace(problem, text, answer))
     finally:
-        await connection.aclose()
+        await session.aclose()
     return traces
 
 
@@ -76,12 +77,12 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     kept = chosen.out / "traces.jsonl"
-    plan = ConnectionPlan(model=None, base_url=None, engine=LlamaServer(chosen.gguf), strategy="native")
+    config = SessionConfig(model=None, base_url=None, engine=LlamaServer(chosen.gguf), strategy="native")
     if not kept.exists():
-        found = asyncio.run(solved(plan, console))
+        found = asyncio.run(solved(config, console))
         kept.write_text("".join(json.dumps(asdict(trace)) + "\n" for trace in found))
     traces = [Trace(**json.loads(line)) for line in kept.read_text().splitlines()]
-    accepted, refused = annotate_all(plan, traces, chosen.out / "annotated.jsonl", lambda: None)
+    accepted, refused = annotate_all(config, traces, chosen.out / "annotated.jsonl", lambda: None)
     print(f"{len(PROBLEMS)} problems, {len(traces)} solved, {accepted} accepted")
     for stage, count in sorted(refused.items()):
         print(f"  refused by {stage}: {count}")

@@ -25,8 +25,9 @@ from pathlib import Path
 
 from weaver_sdk import Fork, LlamaServer, ParallelReasoner, Result, Sampling, Segment
 from weaver_sdk.backends.base import Backend
-from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.options import Mode, PrefixForm
+from weaver_sdk.session import Session
+from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.testing import Shape, ShapedBackend
 
 WORDS = (
@@ -76,18 +77,18 @@ async def engine(given: argparse.Namespace) -> AsyncIterator[Backend]:
     """Start the engine, or reach the server, and return a backend for it."""
     async with AsyncExitStack() as stack:
         if given.engine == "server":
-            plan = ConnectionPlan(base_url=given.base_url, strategy="native")
+            config = SessionConfig(base_url=given.base_url, strategy="native")
         elif given.engine == "llama":
             slots = max(8, *given.widths)
-            plan = ConnectionPlan(engine=LlamaServer(given.model, slots=slots), strategy="native")
+            config = SessionConfig(engine=LlamaServer(given.model, slots=slots), strategy="native")
         else:
             from weaver_sdk.engines.vllm import VLLMServer
 
             server = VLLMServer(given.model, executable=given.executable, flags=given.flag, kv_cache_gib=1)
-            plan = ConnectionPlan(engine=server, strategy="native")
-        connection = await plan.open()
-        stack.push_async_callback(connection.aclose)
-        yield connection.models["main"].backend
+            config = SessionConfig(engine=server, strategy="native")
+        session = await Session.open(config)
+        stack.push_async_callback(session.aclose)
+        yield session.backend
 
 
 async def one_run(

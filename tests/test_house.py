@@ -13,7 +13,10 @@ ROOT = Path(weaver_sdk.__file__).parent
 FLOORS = [
     {"cli"},
     {"reasoner"},
-    {"connection", "settings"},
+    {"session"},
+    {"opening", "run_options"},
+    {"session_config"},
+    {"settings"},
     {"strategies"},
     {"runtime"},
     {"engines", "models"},

@@ -45,21 +45,33 @@ if TYPE_CHECKING:
         ProtocolError,
         TruncatedStream,
         WeaverError,
+        partial_result,
     )
     from weaver_sdk.events import Event, dump_event, load_event
     from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
     from weaver_sdk.messages import Message, Messages
-    from weaver_sdk.options import Budget, Limits, Mode, RetryPolicy, Sampling
+    from weaver_sdk.options import Budget, Limits, Mode, Prices, RetryPolicy, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
-    from weaver_sdk.result import Fork, Repair, Result, Segment, Telemetry, Thread, Trace
+    from weaver_sdk.result import Fork, ModelUsage, Repair, Result, Segment, Telemetry, Thread, Trace
+    from weaver_sdk.run_options import RunOptions
+    from weaver_sdk.runtime.board import Board
+    from weaver_sdk.runtime.completion import Completion
+    from weaver_sdk.runtime.forks import Promise, Stitching
+    from weaver_sdk.runtime.scope import Scope
     from weaver_sdk.runtime.stream import RunStream
+    from weaver_sdk.settings import Server
+    from weaver_sdk.strategies.best_of import BestOf
+    from weaver_sdk.strategies.native import Native
+    from weaver_sdk.strategies.plan_and_solve import PlanAndSolve
     from weaver_sdk.strategies.planned import PlannedStrategy
     from weaver_sdk.strategies.prompted import PromptedStrategy
+    from weaver_sdk.strategies.strategy import Strategy
+    from weaver_sdk.strategies.voting import Voting
     from weaver_sdk.strategies.worked import WorkedExample
 
 __version__ = "0.1.0"
 
-_ROOMS = {
+_MODULES = {
     "weaver_sdk.backends.answer": ("Timeouts",),
     "weaver_sdk.backends.base": (
         "Backend",
@@ -89,30 +101,54 @@ _ROOMS = {
         "ProtocolError",
         "TruncatedStream",
         "WeaverError",
+        "partial_result",
     ),
     "weaver_sdk.events": ("Event", "dump_event", "load_event"),
     "weaver_sdk.markup.dialect": ("THREADWEAVER", "Dialect"),
     "weaver_sdk.messages": ("Message", "Messages"),
-    "weaver_sdk.options": ("Budget", "Limits", "Mode", "RetryPolicy", "Sampling"),
+    "weaver_sdk.options": ("Budget", "Limits", "Mode", "Prices", "RetryPolicy", "Sampling"),
     "weaver_sdk.reasoner": ("ParallelReasoner",),
-    "weaver_sdk.result": ("Fork", "Repair", "Result", "Segment", "Telemetry", "Thread", "Trace"),
+    "weaver_sdk.result": (
+        "Fork",
+        "ModelUsage",
+        "Repair",
+        "Result",
+        "Segment",
+        "Telemetry",
+        "Thread",
+        "Trace",
+    ),
+    "weaver_sdk.run_options": ("RunOptions",),
+    "weaver_sdk.runtime.board": ("Board",),
+    "weaver_sdk.runtime.completion": ("Completion",),
+    "weaver_sdk.runtime.forks": ("Promise", "Stitching"),
+    "weaver_sdk.runtime.scope": ("Scope",),
     "weaver_sdk.runtime.stream": ("RunStream",),
+    "weaver_sdk.settings": ("Server",),
+    "weaver_sdk.strategies.best_of": ("BestOf",),
+    "weaver_sdk.strategies.native": ("Native",),
+    "weaver_sdk.strategies.plan_and_solve": ("PlanAndSolve",),
     "weaver_sdk.strategies.planned": ("PlannedStrategy",),
     "weaver_sdk.strategies.prompted": ("PromptedStrategy",),
+    "weaver_sdk.strategies.strategy": ("Strategy",),
+    "weaver_sdk.strategies.voting": ("Voting",),
     "weaver_sdk.strategies.worked": ("WorkedExample",),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "THREADWEAVER",
     "APIStatusError",
     "Backend",
     "BackendError",
+    "BestOf",
+    "Board",
     "Budget",
     "BudgetError",
     "Capabilities",
     "ChatBackend",
     "Chunk",
+    "Completion",
     "CompletionRequest",
     "CompletionsBackend",
     "ConfigurationError",
@@ -131,17 +167,27 @@ __all__ = [
     "Message",
     "Messages",
     "Mode",
+    "ModelUsage",
+    "Native",
     "ParallelReasoner",
+    "PlanAndSolve",
     "PlannedStrategy",
+    "Prices",
+    "Promise",
     "Prompt",
     "PromptedStrategy",
     "ProtocolError",
     "Repair",
     "Result",
     "RetryPolicy",
+    "RunOptions",
     "RunStream",
     "Sampling",
+    "Scope",
     "Segment",
+    "Server",
+    "Stitching",
+    "Strategy",
     "Telemetry",
     "Thread",
     "Timeouts",
@@ -150,10 +196,12 @@ __all__ = [
     "TruncatedStream",
     "Usage",
     "VLLMServer",
+    "Voting",
     "WeaverError",
     "WorkedExample",
     "dump_event",
     "load_event",
+    "partial_result",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -161,9 +209,9 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, so that `weaver --help` does not pay for HTTP."""
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_ROOM_OF[name]), name)
+    value = getattr(import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
 

@@ -32,6 +32,26 @@ class WeaverError(Exception):
     """What the run had done when it failed, where a run failed: work already done is never lost."""
 
 
+def partial_result(error: BaseException) -> Result | None:
+    """Return what a run had done, from whatever ended it; `None` where that was no run.
+
+    `asyncio.wait_for` raises a `TimeoutError` of its own, and the run's cancellation is its cause; so causes
+    and contexts are searched as well.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if (result := getattr(one, "result", None)) is not None:
+            found: Result = result
+            return found
+        waiting += [one.__cause__, one.__context__]
+    return None
+
+
 class ConfigurationError(WeaverError):
     """An argument or setting is wrong, missing, or contradicts another one."""
 

@@ -186,3 +186,32 @@ class RetryPolicy:
     def of(cls, given: int | Self) -> Self:
         """Return a policy as it is, or the one that a number of retries stands for."""
         return cls(retries=given) if isinstance(given, int) else given
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What a million tokens of a model cost, in whatever currency the numbers are meant.
+
+    Raises:
+        ConfigurationError: a price is negative.
+    """
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    """Of input tokens that come from the prefix cache; as `input` where not given."""
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output", "cached_input"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ConfigurationError(f"Prices({name}={value}): use 0 or more")
+
+    def cost(self, *, prompt_tokens: int, cached_prompt_tokens: int, completion_tokens: int) -> float:
+        """Return what so many tokens cost; cached ones are among the prompt's."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = prompt_tokens - cached_prompt_tokens
+        million = 1_000_000
+        return (
+            fresh * self.input + cached_prompt_tokens * cached + completion_tokens * self.output
+        ) / million

@@ -1,22 +1,24 @@
-"""`ParallelReasoner`: a problem goes in as text, threads run at once, an answer with its timing comes out."""
+"""`ParallelReasoner`: a problem goes in, threads run at once, an answer with its timing comes out."""
 
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
+from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend
-from weaver_sdk.connection import Connection, ConnectionPlan
 from weaver_sdk.errors import ConfigurationError, WeaverError
-from weaver_sdk.options import Budget, Mode, Sampling
+from weaver_sdk.events import Event
+from weaver_sdk.messages import Messages, conversation
+from weaver_sdk.options import Budget, Limits, RetryPolicy, Sampling
 from weaver_sdk.result import Result
-from weaver_sdk.runtime.config import RunConfig
+from weaver_sdk.run_options import RunOptions, checked
 from weaver_sdk.runtime.run import Run
-from weaver_sdk.runtime.stream import OnEvent, RunStream
-from weaver_sdk.strategies.strategy import program_of
+from weaver_sdk.runtime.stream import RunStream
+from weaver_sdk.session import Session
+from weaver_sdk.session_config import SessionConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,17 +26,16 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-    from weaver_sdk.backends.answer import Timeouts
     from weaver_sdk.backends.base import Capabilities
-    from weaver_sdk.connection import ApiChoice, TemplateChoice
     from weaver_sdk.engines.engine import Engine
     from weaver_sdk.markup import Dialect
-    from weaver_sdk.options import Limits, PrefixForm, RetryPolicy
+    from weaver_sdk.options import PrefixForm, Prices
+    from weaver_sdk.session_config import ApiChoice, ModelChoice, TemplateChoice
     from weaver_sdk.strategies.choose import StrategyChoice
 
 
 class ParallelReasoner:
-    """Solves problems with a fork/join model on any OpenAI-compatible server.
+    """Solves problems with threads that run at once, on any OpenAI-compatible server.
 
     ```python
     async with ParallelReasoner(model="my-model", base_url="http://127.0.0.1:8000/v1") as reasoner:
@@ -53,26 +54,27 @@ class ParallelReasoner:
         http_client: an `httpx2.AsyncClient` to send requests with; never closed here.
         backend: any `Backend`, in place of a server.
         engine: a server that is started with the reasoner and stopped with it.
+        models: further models for strategies that ask several: a name at the same server, a `Server` or a
+            `Backend`, under the name that the strategy uses. "main" is the reasoner's own.
         api: which endpoint to ask: "completions", "chat", or "auto": `/completions` where it is there.
         capabilities: what the server can do, where that is known better than by asking it.
         dialect: the markup that the model was trained to write, by name or as data; ThreadWeaver's where
             neither this nor the model's name tells.
         template: how a question becomes a prompt: a named template, "raw", a callable from messages to text,
             or "auto": what the server tells, else what the model's name tells.
-        strategy: how the model is brought to fork: "native" (it was trained to), "prompted" (it is shown the
-            markup by examples, and held to it by a grammar where the server takes one), "planned" (it is
-            asked for a plan, for each part, and for the join), a strategy of your own, or "auto", by the rule
-            of `strategy.choose`. `Result.strategy` and the log tell which was taken.
+        strategy: how the model is brought to an answer: "native" (it was trained to fork), "prompted" (it is
+            shown the markup by examples, and held to it by a grammar where the server takes one), "planned"
+            (it is asked for a plan, for each part, and for the join), another name such as "voting:n=7", a
+            `Strategy`, an `async def` that takes a `Scope`, or "auto", by the rule of `strategies.choose`.
         prefix: what requests begin with: "text", or "tokens": the very tokens that the model wrote, where the
             server takes and gives them (vLLM, the embedded engine). See `Telemetry.drift_tokens`.
         warm_joins: whether threads that have ended are computed ahead of their join while a later one still
             runs. It spends input tokens to save time; where not given, it is on with a `VLLMServer` alone.
         sampling: how the model picks tokens.
         budget: how much one run may spend.
-        max_concurrency: completions that run at once, over all runs, or whole `Limits`. A backend that you
-            give may have a limit of its own: the smaller one counts.
-        retries: further attempts of a request that failed, or a whole `RetryPolicy`; a backend that you give
-            has its own.
+        prices: what a model costs, by its name at the server; `Telemetry.cost` is computed from it.
+        max_concurrency: completions that run at once, over all runs, or `Limits`.
+        retries: further attempts of a request that failed, or a `RetryPolicy`.
         timeout: seconds of silence after which a stream is given up, or all limits on waiting.
 
     Raises:
@@ -89,6 +91,7 @@ class ParallelReasoner:
         http_client: httpx2.AsyncClient | None = None,
         backend: Backend | None = None,
         engine: Engine | None = None,
+        models: Mapping[str, ModelChoice] | None = None,
         api: ApiChoice = "auto",
         capabilities: Capabilities | None = None,
         dialect: str | Dialect | None = None,
@@ -98,11 +101,12 @@ class ParallelReasoner:
         warm_joins: bool | None = None,
         sampling: Sampling | None = None,
         budget: Budget | None = None,
+        prices: Mapping[str, Prices] | None = None,
         max_concurrency: int | Limits = 64,
         retries: int | RetryPolicy = 2,
         timeout: float | Timeouts = 60.0,
     ) -> None:
-        self._plan = ConnectionPlan(
+        self._config = SessionConfig(
             model=model,
             base_url=base_url,
             api_key=api_key,
@@ -110,6 +114,7 @@ class ParallelReasoner:
             http_client=http_client,
             backend=backend,
             engine=engine,
+            models=models or {},
             api=api,
             capabilities=capabilities,
             dialect=dialect,
@@ -117,13 +122,14 @@ class ParallelReasoner:
             strategy=strategy,
             prefix=prefix,
             warm_joins=warm_joins,
-            max_concurrency=max_concurrency,
-            retries=retries,
-            timeout=timeout,
+            sampling=Sampling() if sampling is None else sampling,
+            budget=Budget() if budget is None else budget,
+            prices=prices or {},
+            limits=Limits.of(max_concurrency),
+            retries=RetryPolicy.of(retries),
+            timeouts=timeout if isinstance(timeout, Timeouts) else Timeouts(idle=timeout),
         )
-        self._sampling = sampling or Sampling()
-        self._budget = budget or Budget()
-        self._opening: asyncio.Task[Connection] | None = None
+        self._opening: asyncio.Task[Session] | None = None
 
     @classmethod
     def local(
@@ -159,8 +165,13 @@ class ParallelReasoner:
             max_concurrency=max_concurrency,
         )
 
+    def __repr__(self) -> str:
+        config = self._config
+        server = config.engine or config.backend or config.base_url or "a server of the environment"
+        return f"<ParallelReasoner {config.model or ''} at {server!r}, strategy {config.strategy!r}>"
+
     async def __aenter__(self) -> Self:
-        await self._connection()
+        await self._session()
         return self
 
     async def __aexit__(
@@ -181,74 +192,44 @@ class ParallelReasoner:
         if not opening.cancelled() and opening.exception() is None:
             await opening.result().aclose()
 
-    async def solve(
-        self,
-        problem: str,
-        *,
-        mode: Mode = "parallel",
-        sampling: Sampling | None = None,
-        budget: Budget | None = None,
-        history: Sequence[Mapping[str, str]] = (),
-        routing_key: str | None = None,
-        on_event: OnEvent | None = None,
-    ) -> Result:
+    async def solve(self, problem: str | Messages, **options: Unpack[RunOptions]) -> Result:
         """Work a problem out and return the result.
 
         Args:
-            problem: the user's text; markup in it is data and has no effect.
-            mode: "parallel", or "sequential": the same model without forks, the baseline.
-            sampling: for this call, in place of the reasoner's.
-            budget: for this call, in place of the reasoner's.
-            history: earlier turns, as messages with `role` and `content`.
-            routing_key: what a router keeps requests together by, the same for runs that begin alike, such as
-                the turns of one conversation; a new one for each run where not given.
-            on_event: called with every event, in order; a slow one slows the run.
+            problem: the user's text, or a conversation that ends with it; markup in it is data and has no
+                effect. Content parts, such as images, go to a chat server as they are.
+            **options: `RunOptions`.
 
         Raises:
-            BackendError: the main line could not be decoded; `error.result` holds what was done.
+            BackendError: the main line could not be decoded; `error.result` holds what was done. See
+                `partial_result` for a run that was cancelled or timed out.
             ConfigurationError: the server, the key or the model is not as given.
         """
-        run = await self._prepare(problem, mode, sampling, budget, history, [on_event], routing_key)
+        run = await self._run(problem, options, [options.get("on_event")])
         return await run.execute()
 
-    def stream(
-        self,
-        problem: str,
-        *,
-        mode: Mode = "parallel",
-        sampling: Sampling | None = None,
-        budget: Budget | None = None,
-        history: Sequence[Mapping[str, str]] = (),
-        routing_key: str | None = None,
-        on_event: OnEvent | None = None,
-    ) -> RunStream:
+    def stream(self, problem: str | Messages, **options: Unpack[RunOptions]) -> RunStream:
         """Return a run to watch: `async with reasoner.stream(…) as run: async for event in run: …`.
 
         Arguments and errors are those of `solve`; errors come out of the loop over the events.
         """
 
-        async def prepare(out: OnEvent) -> Run:
-            return await self._prepare(problem, mode, sampling, budget, history, [out, on_event], routing_key)
+        async def prepare(out: Callable[[Event], None]) -> Run:
+            return await self._run(problem, options, [out, options.get("on_event")])
 
         return RunStream(prepare)
 
     async def solve_many(
-        self,
-        problems: Iterable[str],
-        *,
-        concurrency: int = 8,
-        mode: Mode = "parallel",
-        sampling: Sampling | None = None,
-        budget: Budget | None = None,
-        on_event: OnEvent | None = None,
+        self, problems: Iterable[str | Messages], *, concurrency: int = 8, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[Result, None]:
         """Work many problems out and yield each result as it is done; `result.index` tells which it is.
 
         A problem that fails does not stop the others.
 
         Args:
-            problems: read one by one, as places become free.
+            problems: read one by one, as runs end.
             concurrency: runs at once.
+            **options: `RunOptions`.
 
         Raises:
             ExceptionGroup: at the end, the errors of all problems that failed; each names its problem.
@@ -260,8 +241,8 @@ class ParallelReasoner:
         running: dict[asyncio.Task[Result], int] = {}
         errors: list[Exception] = []
 
-        async def solve_one(index: int, problem: str) -> Result:
-            run = await self._prepare(problem, mode, sampling, budget, (), [on_event], index=index)
+        async def solve_one(index: int, problem: str | Messages) -> Result:
+            run = await self._run(problem, options, [options.get("on_event")], index=index)
             return await run.execute()
 
         def start_next() -> bool:
@@ -294,17 +275,7 @@ class ParallelReasoner:
         if errors:
             raise ExceptionGroup(f"{len(errors)} problems failed", errors)
 
-    def solve_sync(
-        self,
-        problem: str,
-        *,
-        mode: Mode = "parallel",
-        sampling: Sampling | None = None,
-        budget: Budget | None = None,
-        history: Sequence[Mapping[str, str]] = (),
-        routing_key: str | None = None,
-        on_event: OnEvent | None = None,
-    ) -> Result:
+    def solve_sync(self, problem: str | Messages, **options: Unpack[RunOptions]) -> Result:
         """Do what `solve` does, for code without an event loop. Every call opens and closes its connections.
 
         Raises:
@@ -321,57 +292,29 @@ class ParallelReasoner:
 
         async def solve_and_close() -> Result:
             try:
-                return await self.solve(
-                    problem,
-                    mode=mode,
-                    sampling=sampling,
-                    budget=budget,
-                    history=history,
-                    routing_key=routing_key,
-                    on_event=on_event,
-                )
+                return await self.solve(problem, **options)
             finally:
                 await self.aclose()
 
         return asyncio.run(solve_and_close())
 
-    async def _prepare(
+    async def _run(
         self,
-        problem: str,
-        mode: Mode,
-        sampling: Sampling | None,
-        budget: Budget | None,
-        history: Sequence[Mapping[str, str]],
-        listeners: Iterable[OnEvent | None],
-        routing_key: str | None = None,
+        problem: str | Messages,
+        options: RunOptions,
+        listeners: Iterable[Callable[[Event], None] | None],
         *,
         index: int | None = None,
     ) -> Run:
-        if mode not in ("parallel", "sequential"):
-            raise ConfigurationError(f'mode={mode!r}: use "parallel" or "sequential"')
-        if not problem.strip():
-            raise ConfigurationError("the problem is empty: give the text of a question")
-        connection = await self._connection()
-        config = RunConfig(
-            run_id=uuid.uuid4().hex[:12],
-            messages=(*map(dict, history), {"role": "user", "content": problem}),
-            program=program_of(connection.chosen.strategy, mode),
-            models=connection.models,
-            mode=mode,
-            sampling=sampling or self._sampling,
-            budget=budget or self._budget,
-            prefix=self._plan.prefix,
-            stop_tokens=connection.stop_tokens,
-            warm_joins=connection.warm_joins,
-            index=index,
-            routing_key=routing_key,
-        )
-        return Run(config, tuple(filter(None, listeners)))
+        checked(options)
+        messages = conversation(problem, system=options.get("system"), history=options.get("history") or ())
+        session = await self._session()
+        return Run(await session.run_config(messages, options, index), tuple(filter(None, listeners)))
 
-    async def _connection(self) -> Connection:
-        """Open the connection once, however many calls ask for it; a failed opening is tried again."""
+    async def _session(self) -> Session:
+        """Open the session once, however many calls ask for it; a failed opening is tried again."""
         if self._opening is None or (
             self._opening.done() and (self._opening.cancelled() or self._opening.exception())
         ):
-            self._opening = asyncio.create_task(self._plan.open())
+            self._opening = asyncio.create_task(Session.open(self._config))
         return await asyncio.shield(self._opening)

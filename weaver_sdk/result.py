@@ -164,6 +164,23 @@ Trace = list[Segment | Fork]
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelUsage:
+    """What one of a run's models did."""
+
+    model: str
+    """Its name at its server."""
+    requests: int
+    tokens: int
+    """Tokens that it wrote."""
+    prompt_tokens: int | None
+    """Input tokens of its requests; `None` where the server does not say."""
+    cached_prompt_tokens: int | None
+    """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
+    cost: float | None = None
+    """By the prices that were given; `None` where they or the input tokens are not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Telemetry:
     """Where the tokens and the seconds went. Names and formulas: arXiv 2512.07843, §4."""
 
@@ -207,6 +224,10 @@ class Telemetry:
     retries: int
     tokens_from: TokensFrom
     """Where the counts come from; the weakest source of the run is named."""
+    models: dict[str, ModelUsage] = field(default_factory=dict)
+    """The same by model, under the names that the strategy asks for; "main" is the reasoner's own."""
+    cost: float | None = None
+    """Of all models together; `None` where one of them is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.options import Prices
 
 _VARIABLES = {
     "base_url": ("WEAVER_BASE_URL", "OPENAI_BASE_URL"),
@@ -16,14 +17,17 @@ _VARIABLES = {
 """Read in this order; the first that is set and not empty counts."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Server:
     """Which model on which server."""
 
     base_url: str
     model: str | None = None
     """`None` where the server is to be asked which model it serves."""
-    api_key: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
+    """The API key; shown nowhere."""
+    prices: Prices | None = None
+    """What its tokens cost; `None` where that is not to be told."""
 
 
 def resolve_server(
@@ -47,7 +51,7 @@ def resolve_server(
     return Server(
         base_url=url,
         model=resolve_model(model, variables),
-        api_key=api_key if api_key is not None else _first(variables, "api_key"),
+        key=api_key if api_key is not None else _first(variables, "api_key"),
     )
 
 

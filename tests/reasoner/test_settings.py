@@ -14,7 +14,7 @@ from weaver_sdk.testing import ScriptedBackend, ScriptedServer, fork_join_script
 def test_what_is_given_goes_before_the_environment() -> None:
     environment = {"WEAVER_BASE_URL": "http://env/v1", "WEAVER_API_KEY": "env", "WEAVER_MODEL": "env"}
     server = resolve_server("http://given/v1", "given", "given", environment)
-    assert (server.base_url, server.api_key, server.model) == ("http://given/v1", "given", "given")
+    assert (server.base_url, server.key, server.model) == ("http://given/v1", "given", "given")
 
 
 def test_weavers_variables_go_before_those_of_openai() -> None:
@@ -25,7 +25,7 @@ def test_weavers_variables_go_before_those_of_openai() -> None:
         "WEAVER_API_KEY": "w",
     }
     server = resolve_server(environment=environment)
-    assert (server.base_url, server.api_key) == ("http://weaver/v1", "w")
+    assert (server.base_url, server.key) == ("http://weaver/v1", "w")
 
 
 def test_an_empty_variable_is_none_at_all() -> None:
@@ -146,4 +146,5 @@ async def test_joins_are_computed_ahead_where_the_engine_gains_by_it_or_the_user
         ScriptedServer(fork_join_script(), pace=0.001) as server,
         ParallelReasoner(engine=kind(server), warm_joins=said) as reasoner,
     ):
-        assert (await reasoner._connection()).warm_joins is warm
+        session = await reasoner._session()
+        assert session.warms_joins(session.chosen) is warm

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from weaver_sdk.backends.base import CompletionRequest
-from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.markup import THREADWEAVER
 from weaver_sdk.markup.well_formed import check_well_formed
+from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.testing import Reply, ScriptedBackend
 from weaver_sdk.training.annotate import (
     Refused,
@@ -123,12 +123,12 @@ async def test_only_neighbours_of_a_proposed_group_are_put_side_by_side() -> Non
 def test_many_traces_leave_a_line_each_are_counted_by_stage_and_not_asked_again(tmp_path: Path) -> None:
     other = Trace(problem="1+1", solution="It is 2, not 77.", answer="2")
     backend = teacher().backend
-    plan = ConnectionPlan(backend=backend, template="raw", strategy="native")
+    config = SessionConfig(backend=backend, template="raw", strategy="native")
     out = tmp_path / "out.jsonl"
-    counts = annotate_all(plan, [TRACE, other], out, lambda: None)
+    counts = annotate_all(config, [TRACE, other], out, lambda: None)
     assert counts == (1, {"steps": 1})
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["problem"] for line in lines] == [TRACE.problem, other.problem]
     asked = len(backend.requests)  # type: ignore[attr-defined]
-    assert annotate_all(plan, [TRACE, other], out, lambda: None) == counts
+    assert annotate_all(config, [TRACE, other], out, lambda: None) == counts
     assert len(backend.requests) == asked  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ def doctor(
         server = resolve_server(url, api_key, model)
         found = await examine(
             server.base_url,
-            server.api_key,
+            server.key,
             server.model,
             api=api or "auto",
             most=concurrency,

@@ -32,10 +32,19 @@ Local = Annotated[
 Strategy = Annotated[
     str | None,
     typer.Option(
-        help="How the model is brought to fork: `native`, it was trained to; `prompted`, by examples and a "
-        "grammar; `planned`, by asking for a plan. Found out where not given.",
+        help="How the model is brought to an answer: `native`, it was trained to fork; `prompted`, by "
+        "examples and a grammar; `planned`, by asking for a plan; `voting:n=7`, `best_of`, `plan_and_solve`; "
+        "or your own, as `module:name`. Found out where not given.",
         metavar="STRATEGY",
-        autocompletion=lambda: ["auto", "native", "prompted", "planned"],
+        autocompletion=lambda: [
+            "auto",
+            "native",
+            "prompted",
+            "planned",
+            "voting",
+            "best_of",
+            "plan_and_solve",
+        ],
     ),
 ]
 ApiName = Annotated[

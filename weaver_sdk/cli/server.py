@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -113,6 +114,8 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
     """
     from weaver_sdk.reasoner import ParallelReasoner
 
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # for a strategy in a file of the user's own
     more: dict[str, Any] = {}
     if choice.concurrency is not None:
         more["max_concurrency"] = choice.concurrency

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from weaver_sdk.cli.pace import Pace
 from weaver_sdk.cli.screen import Screen, quiet_keys
 from weaver_sdk.errors import WeaverError
 from weaver_sdk.events import Event
+from weaver_sdk.messages import Messages
 from weaver_sdk.options import Budget, Mode, Sampling
 from weaver_sdk.reasoner import ParallelReasoner
 from weaver_sdk.result import Result
@@ -27,7 +28,7 @@ class Question:
     mode: Mode = "parallel"
     sampling: Sampling | None = None
     budget: Budget | None = None
-    history: Sequence[Mapping[str, str]] = field(default=())
+    history: Messages = field(default=())
     routing_key: str | None = None
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from weaver_sdk.backends.base import Backend, Chunk, CompletionRequest, Retry, Usage
+from weaver_sdk.backends.base import Backend, Chunk, CompletionRequest, Retry, TokenLogprob, Usage
 from weaver_sdk.result import Outcome
 from weaver_sdk.runtime.ledger import Ledger
 from weaver_sdk.runtime.lines import LiveSegment
@@ -46,6 +46,8 @@ class Completion:
     stopped_at: Mark | None = None
     """What it stopped at; `None` for its own end, and where a limit cut it."""
     model: str = "main"
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of each token, where they were asked for and the server tells them."""
 
 
 class Reader:
@@ -65,6 +67,7 @@ class Reader:
         now: Callable[[], float],
     ) -> None:
         self.usage: Usage | None = None
+        self.logprobs: list[TokenLogprob] = []
         self.prompt_ids: tuple[int, ...] = ()
         """The tokens of the whole input, where the server tells them."""
         self._segment = segment
@@ -105,6 +108,7 @@ class Reader:
                 self._broken = self._broken or chunk.retry.resumed
                 continue
             self._count(chunk)
+            self.logprobs += chunk.logprobs
             if chunk.finish_reason is not None:
                 finish = chunk
             if chunk.reasoning:

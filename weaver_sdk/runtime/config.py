@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weaver_sdk.backends.base import Backend
-from weaver_sdk.options import Budget, Mode, PrefixForm, Sampling
+from weaver_sdk.messages import Message, Messages, question_of
+from weaver_sdk.options import Budget, Mode, PrefixForm, Prices, Sampling
 from weaver_sdk.result import Draft, Findings
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
 
-Render = Callable[[Sequence[Mapping[str, str]]], str]
+Render = Callable[[Messages], str]
 """From the turns of a conversation to the text that the model writes on."""
 
 
@@ -23,6 +24,7 @@ class Model:
 
     backend: Backend
     render: Render
+    prices: Prices | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class RunConfig:
     """Everything that one run is given."""
 
     run_id: str
-    messages: tuple[Mapping[str, str], ...]
+    messages: tuple[Message, ...]
     """The conversation; its last turn is the problem."""
     program: Program
     models: Mapping[str, Model]
@@ -62,8 +64,8 @@ class RunConfig:
 
     @property
     def problem(self) -> str:
-        """The text of the last turn."""
-        return self.messages[-1]["content"]
+        """The last turn as text."""
+        return question_of(self.messages)
 
     @property
     def key_for_routers(self) -> str:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from weaver_sdk.backends.base import Retry, Usage
 from weaver_sdk.events import Event, Repaired, Retried
 from weaver_sdk.result import Repair, RepairKind
+from weaver_sdk.telemetry.measures import known_sum
+
+
+@dataclass
+class _Counts:
+    requests: int = 0
+    prompt_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
 
 
 class Recorder:
@@ -17,10 +26,9 @@ class Recorder:
     def __init__(self, run_id: str, listeners: Sequence[Callable[[Event], None]] = ()) -> None:
         self.run_id = run_id
         self.repairs: list[Repair] = []
-        self.requests = 0
         self.retries = 0
-        self.prompt_tokens: int | None = None
-        self.cached_prompt_tokens: int | None = None
+        self.models: dict[str, _Counts] = {}
+        """What was counted for each model."""
         self.first_token: float | None = None
         self.drift_tokens: int | None = None
         self.warm_requests = 0
@@ -52,19 +60,37 @@ class Recorder:
         if self.first_token is None:
             self.first_token = self.now()
 
-    def used(self, usage: Usage | None) -> None:
+    @property
+    def requests(self) -> int:
+        """All requests of the run."""
+        return sum(counts.requests for counts in self.models.values())
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Input tokens of all requests; `None` where no server told any."""
+        return known_sum(counts.prompt_tokens for counts in self.models.values())
+
+    @property
+    def cached_prompt_tokens(self) -> int | None:
+        """Of `prompt_tokens`, prefix-cache hits; `None` where no server told any."""
+        return known_sum(counts.cached_prompt_tokens for counts in self.models.values())
+
+    def sent(self, model: str = "main") -> None:
+        """Note that a request left for a model."""
+        self.models.setdefault(model, _Counts()).requests += 1
+
+    def used(self, usage: Usage | None, model: str = "main") -> None:
         """Add a finished request's input tokens; a request that does not tell adds nothing."""
         if usage is None:
             return
-        self.requests += usage.requests - 1
-        if usage.prompt_tokens is not None:
-            self.prompt_tokens = (self.prompt_tokens or 0) + usage.prompt_tokens
-        if usage.cached_prompt_tokens is not None:
-            self.cached_prompt_tokens = (self.cached_prompt_tokens or 0) + usage.cached_prompt_tokens
+        counts = self.models.setdefault(model, _Counts())
+        counts.requests += usage.requests - 1
+        counts.prompt_tokens = known_sum([counts.prompt_tokens, usage.prompt_tokens])
+        counts.cached_prompt_tokens = known_sum([counts.cached_prompt_tokens, usage.cached_prompt_tokens])
 
     def warming(self) -> None:
         """Note that a request is sent ahead of a join."""
-        self.requests += 1
+        self.sent()
         self.warm_requests += 1
 
     def warmed(self, usage: Usage | None) -> None:

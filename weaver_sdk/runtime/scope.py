@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from weaver_sdk.backends.base import Backend, Prompt
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.messages import Message, Messages
 from weaver_sdk.options import Mode, Sampling
 from weaver_sdk.result import Outcome, Phase, RepairKind
 from weaver_sdk.runtime.board import Board
@@ -72,7 +73,7 @@ class Scope:
         return f"<Scope {self._line.where(self._state.config.run_id)}>"
 
     @property
-    def messages(self) -> tuple[Mapping[str, str], ...]:
+    def messages(self) -> tuple[Message, ...]:
         """The conversation that the run was given; its last turn is the problem."""
         return self._state.config.messages
 
@@ -165,14 +166,14 @@ class Scope:
         """
         self._state.recorder.repaired(kind, done, self._line.place if fork is None else (fork, None))
 
-    def prompt(self, messages: Sequence[Mapping[str, str]], *, model: str = "main") -> Prompt:
+    def prompt(self, messages: Messages, *, model: str = "main") -> Prompt:
         """Return a conversation as the server of a model takes it."""
         turns = tuple(messages)
         return Prompt(text=self._state.model(model).render(turns), messages=turns)
 
     async def ask(
         self,
-        asked: str | Sequence[Mapping[str, str]],
+        asked: str | Messages,
         *,
         phase: Phase = "answer",
         model: str = "main",
@@ -180,6 +181,7 @@ class Scope:
         schema: Mapping[str, object] | None = None,
         max_tokens: int | None = None,
         sampling: Sampling | None = None,
+        logprobs: int = 0,
         keep: bool = True,
     ) -> Completion:
         """Put a question of its own to a model.
@@ -192,10 +194,11 @@ class Scope:
             schema: a JSON schema that the reply is held to, where the server can.
             max_tokens: at most so many tokens; the budget may allow fewer.
             sampling: in place of the run's.
+            logprobs: how many of the likeliest tokens are told in each place; 0: none.
             keep: whether the reply becomes part of the line's text.
         """
         if isinstance(asked, str):
-            system = [turn for turn in self.messages if turn["role"] == "system"]
+            system = [turn for turn in self.messages if turn["role"] in ("system", "developer")]
             asked = [*system, {"role": "user", "content": asked}]
         asking = Asking(
             prompt=self.prompt(asked, model=model),
@@ -206,6 +209,7 @@ class Scope:
             max_tokens=max_tokens,
             sampling=sampling,
             schema=schema,
+            logprobs=logprobs,
         )
         return await self._complete(asking)
 
@@ -219,6 +223,7 @@ class Scope:
         grammar: str | None = None,
         max_tokens: int | None = None,
         sampling: Sampling | None = None,
+        logprobs: int = 0,
         task: str = "",
     ) -> Completion:
         """Let a model go on after the line's text; a thread begins with the text of the line that forked it.
@@ -231,6 +236,7 @@ class Scope:
             grammar: a GBNF grammar that it is held to, where the server can.
             max_tokens: at most so many tokens; the budget may allow fewer.
             sampling: in place of the run's.
+            logprobs: how many of the likeliest tokens are told in each place; 0: none.
             task: what is to be written next, in words, for servers that can only be asked to go on.
         """
         if prompt is not None:
@@ -245,6 +251,7 @@ class Scope:
             sampling=sampling,
             grammar=grammar,
             task=task,
+            logprobs=logprobs,
         )
         return await self._complete(asking)
 
@@ -322,7 +329,8 @@ class Scope:
             raise ConfigurationError(f"max_tokens={asking.max_tokens}: use 1 or more")
         allowed = state.ledger.allowance(line)
         siblings, self._siblings = self._siblings, None
-        segment, end = await state.complete(line, asking, None if siblings is None else siblings.share)
+        asked = await state.complete(line, asking, None if siblings is None else siblings.share)
+        segment, end = asked.segment, asked.end
         if line.place is None:
             state.main_end = end
         if end.by in ("tokens", "seconds"):
@@ -347,6 +355,7 @@ class Scope:
             reasoning="".join(segment.reasoning),
             stopped_at=end.mark,
             model=asking.model,
+            logprobs=asked.logprobs,
         )
 
     def _child(

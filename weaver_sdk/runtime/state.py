@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weaver_sdk.backends.base import CompletionRequest, Prompt, SharedPrefix, Span
+from weaver_sdk.backends.base import CompletionRequest, Prompt, SharedPrefix, Span, TokenLogprob
 from weaver_sdk.backends.drift import drift_tokens
 from weaver_sdk.errors import BackendError, ConfigurationError
 from weaver_sdk.events import (
@@ -47,6 +47,16 @@ class Asking:
     grammar: str | None = None
     schema: Mapping[str, object] | None = None
     task: str = ""
+    logprobs: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A completion that has come to its end."""
+
+    segment: LiveSegment
+    end: End
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class RunState:
@@ -80,9 +90,7 @@ class RunState:
             known = ", ".join(map(repr, self.config.models))
             raise ConfigurationError(f"no model {name!r} in this run: use one of {known}") from None
 
-    async def complete(
-        self, line: LiveThread, asking: Asking, share: Callable[[str], Any] | None
-    ) -> tuple[LiveSegment, End]:
+    async def complete(self, line: LiveThread, asking: Asking, share: Callable[[str], Any] | None) -> Asked:
         """Ask for one completion, and write it down as a segment of a line while it streams.
 
         Args:
@@ -101,9 +109,9 @@ class RunState:
         if asking.max_tokens is not None:
             allowance = asking.max_tokens if allowance is None else min(allowance, asking.max_tokens)
         if deadline is not None and recorder.now() >= deadline:
-            return segment, End("seconds")
+            return Asked(segment, End("seconds"))
         if allowance == 0:
-            return segment, End("tokens")
+            return Asked(segment, End("tokens"))
         if segment not in line.parts:
             line.parts.append(segment)
         first = not any(other.asked for other in line.segments())
@@ -125,7 +133,7 @@ class RunState:
         def sent() -> None:
             nonlocal number
             segment.started = recorder.now()
-            recorder.requests += 1
+            recorder.sent(asking.model)
             number = recorder.requests
             if first:
                 self.thread_started(line)
@@ -145,6 +153,7 @@ class RunState:
             task=asking.task,
             routing_key=config.key_for_routers,
             shared=shared,
+            logprobs=asking.logprobs,
             where=line.where(config.run_id),
         )
         try:
@@ -165,7 +174,7 @@ class RunState:
             segment.ended = recorder.now()
             if not reader.sent:
                 segment.started = segment.ended  # it waited for a permit and was never sent
-            recorder.used(reader.usage)
+            recorder.used(reader.usage, asking.model)
             if number:
                 recorder.emit(
                     RequestFinished,
@@ -178,7 +187,7 @@ class RunState:
             if line.place is None and reader.prompt_ids:
                 whole = (Span(asking.prompt.text), *context)
                 recorder.drift_tokens = drift_tokens(whole, reader.prompt_ids)
-        return segment, end
+        return Asked(segment, end, tuple(reader.logprobs))
 
     def write(self, line: LiveThread, phase: Phase, text: str) -> None:
         """Add text of the client to a line: to its last segment, or as a new one after a fork."""

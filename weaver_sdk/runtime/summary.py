@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weaver_sdk.result import Draft, Finish, NoForkReason, Result, Telemetry, TokensFrom, Trace
+from weaver_sdk.result import Draft, Finish, ModelUsage, NoForkReason, Result, Telemetry, TokensFrom, Trace
 from weaver_sdk.runtime.config import RunConfig
 from weaver_sdk.runtime.lines import LiveThread, freeze
 from weaver_sdk.runtime.recorder import Recorder
@@ -12,7 +12,7 @@ from weaver_sdk.telemetry import measures
 def summarize(config: RunConfig, main: LiveThread, recorder: Recorder, finish: Finish) -> Result:
     """Return the result of a run as far as it has come."""
     trace, text = freeze(main), main.text
-    telemetry = _telemetry(trace, main, recorder)
+    telemetry = _telemetry(trace, main, recorder, config)
     draft = Draft(
         text=text,
         answer="".join(main.answer),
@@ -41,14 +41,17 @@ def summarize(config: RunConfig, main: LiveThread, recorder: Recorder, finish: F
         strategy=config.program.name,
         exact=found.exact,
         reliable_finish=backend.capabilities.reliable_finish,
+        messages=config.messages,
     )
 
 
-def _telemetry(trace: Trace, main: LiveThread, recorder: Recorder) -> Telemetry:
+def _telemetry(trace: Trace, main: LiveThread, recorder: Recorder, config: RunConfig) -> Telemetry:
     wall = recorder.now()
     critical = measures.critical_path_seconds(trace)
     forks = list(measures.forks_of(trace))
     sources: set[TokensFrom] = {segment.tokens_from for segment in main.segments() if segment.tokens}
+    models = _models(main, recorder, config)
+    costs = [usage.cost for usage in models.values()]
     return Telemetry(
         total_tokens=measures.total_tokens(trace),
         critical_path_tokens=measures.critical_path_tokens(trace),
@@ -72,7 +75,33 @@ def _telemetry(trace: Trace, main: LiveThread, recorder: Recorder) -> Telemetry:
         requests=recorder.requests,
         retries=recorder.retries,
         tokens_from=_weakest(sources),
+        models=models,
+        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
     )
+
+
+def _models(main: LiveThread, recorder: Recorder, config: RunConfig) -> dict[str, ModelUsage]:
+    """Return what each model that was asked did, by the name that the strategy asked for."""
+    used: dict[str, ModelUsage] = {}
+    for name, counted in recorder.models.items():
+        model = config.models[name]
+        written = sum(segment.tokens for segment in main.segments() if segment.model == name)
+        cost = None
+        if model.prices is not None and counted.prompt_tokens is not None:
+            cost = model.prices.cost(
+                prompt_tokens=counted.prompt_tokens,
+                cached_prompt_tokens=counted.cached_prompt_tokens or 0,
+                completion_tokens=written,
+            )
+        used[name] = ModelUsage(
+            model=model.backend.model,
+            requests=counted.requests,
+            tokens=written,
+            prompt_tokens=counted.prompt_tokens,
+            cached_prompt_tokens=counted.cached_prompt_tokens,
+            cost=cost,
+        )
+    return used
 
 
 def _weakest(sources: set[TokensFrom]) -> TokensFrom:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.messages import Messages
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
@@ -15,9 +16,9 @@ def attempts(count: int) -> list[str]:
     return [f"attempt {number}" for number in range(1, count + 1)]
 
 
-async def attempt(scope: Scope, name: str) -> None:
-    """Ask the run's question once."""
-    await scope.ask(scope.messages)
+async def attempt(scope: Scope, name: str, asked: Messages | None = None) -> None:
+    """Ask a question once: the run's own where no other is given."""
+    await scope.ask(scope.messages if asked is None else asked)
 
 
 def texts_of(scope: Scope) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weaver_sdk.markup import last_box
+from weaver_sdk.messages import with_text_after
 from weaver_sdk.result import Draft, Findings
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ class Bare:
 
     async def run(self, scope: Scope) -> None:
         """Ask the question."""
-        *earlier, question = map(dict, scope.messages)
-        if self.instruction:
-            question["content"] += f"\n{self.instruction}"
-        await scope.ask([*earlier, question])
+        await scope.ask(with_text_after(scope.messages, self.instruction, "\n"))
 
     def read(self, draft: Draft) -> Findings:
         """Return the answer: all of the text, or its box where one was asked for."""

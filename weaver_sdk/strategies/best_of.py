@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from weaver_sdk.messages import with_text_after
 from weaver_sdk.strategies.attempts import at_least_one, attempt, attempts, texts_of
 
 if TYPE_CHECKING:
@@ -65,11 +66,8 @@ class BestOf:
     async def _number(self, scope: Scope, texts: list[str]) -> int:
         """Ask the model for the number of the best; the first where it names none."""
         answers = "\n\n".join(f"[{number}]\n{text}" for number, text in enumerate(texts, start=1))
-        *earlier, question = scope.messages
-        asked = f"{question['content']}\n\n{ASK.format(count=len(texts), answers=answers)}"
-        reply = await scope.ask(
-            [*earlier, {**question, "content": asked}], phase="reasoning", model=self.model, keep=False
-        )
+        asked = with_text_after(scope.messages, ASK.format(count=len(texts), answers=answers))
+        reply = await scope.ask(asked, phase="reasoning", model=self.model, keep=False)
         named = (int(number) for number in re.findall(r"\d+", reply.text))
         return next((number - 1 for number in named if 1 <= number <= len(texts)), 0)
 

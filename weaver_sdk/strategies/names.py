@@ -29,16 +29,18 @@ OURS = {
 
 
 def named_strategy(text: str) -> Strategy | Function:
-    """Return the strategy that a name stands for, with the parameters after its colon.
+    """Return the strategy that a name stands for, with the parameters after its colon, or at `module:name`.
 
     Raises:
         ConfigurationError: there is none of that name, or a parameter does not fit it.
     """
     name, _, given = text.partition(":")
     found = _published(name)
+    if found is None and name and given.isidentifier():
+        return strategy_at(text)
     if found is None:
         known = ", ".join(("auto", *sorted({*OURS, *entry_points(group=GROUP).names})))
-        raise ConfigurationError(f"unknown strategy {name!r}: use one of {known}")
+        raise ConfigurationError(f"unknown strategy {name!r}: use one of {known}, or module:name")
     return _made(found, _parameters(given), text)
 
 

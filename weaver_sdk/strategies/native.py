@@ -72,8 +72,7 @@ class Native:
         return self
 
     def _machine(self, scope: Scope) -> Machine:
-        *history, asked = scope.messages
-        messages = build_problem_messages(asked["content"], self.dialect, history=history)
+        messages = build_problem_messages(scope.messages, self.dialect)
         return Machine(scope, self.dialect, scope.prompt(messages))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from weaver_sdk.messages import Message, with_text_after
 from weaver_sdk.strategies.attempts import at_least_one
 from weaver_sdk.strategies.steps import PLAN, Step, read_steps, steps_schema
 
@@ -61,8 +62,7 @@ async def _work_out(scope: Scope, step: Step, results: Mapping[int, str]) -> Non
     await scope.ask(_asking(scope, needed, STEP.format(step=step.do)), phase="reasoning")
 
 
-def _asking(scope: Scope, results: Mapping[int, str], asked: str) -> list[Mapping[str, str]]:
+def _asking(scope: Scope, results: Mapping[int, str], asked: str) -> list[Message]:
     """Return the conversation with results of steps and what is asked now after its question."""
     known = "".join(f"Result of step {number}:\n{text.strip()}\n\n" for number, text in results.items())
-    *earlier, question = scope.messages
-    return [*earlier, {**question, "content": f"{question['content']}\n\n{known}{asked}"}]
+    return with_text_after(scope.messages, f"{known}{asked}")

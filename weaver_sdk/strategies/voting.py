@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from weaver_sdk.messages import with_text_after
 from weaver_sdk.strategies.answers import answer_of, same_answer
 from weaver_sdk.strategies.attempts import at_least_one, attempt, attempts, texts_of
+from weaver_sdk.strategies.prompted import SEQUENTIAL_INSTRUCTION
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
@@ -25,6 +28,8 @@ class Voting:
     """
 
     n: int = 5
+    instruction: str = SEQUENTIAL_INSTRUCTION
+    """Follows the question. Answers in a box can be compared, long texts can not."""
     name = "voting"
 
     def __post_init__(self) -> None:
@@ -32,7 +37,8 @@ class Voting:
 
     async def run(self, scope: Scope) -> None:
         """Ask, and count the answers as they come."""
-        async with scope.each(attempts(self.n), attempt) as ended:
+        asked = with_text_after(scope.messages, self.instruction, "\n")
+        async with scope.each(attempts(self.n), partial(attempt, asked=asked)) as ended:
             async for _ in ended:
                 sizes = [*map(len, grouped(_answers(scope))), 0, 0]
                 if sizes[0] > sizes[1] + self.n - len(scope.ended):
@@ -45,7 +51,8 @@ class Voting:
         if groups:
             scope.write(groups[0][0])
         else:
-            await scope.ask(scope.messages)
+            asked = with_text_after(scope.messages, self.instruction, "\n")
+            scope.write(answer_of((await scope.ask(asked, phase="reasoning")).text))
 
 
 def grouped(answers: Sequence[str]) -> list[list[str]]:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weaver_sdk.backends.base import Backend, CompletionRequest, Prompt
-from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.errors import MarkupError
 from weaver_sdk.markup import THREADWEAVER, Messages
 from weaver_sdk.markup.well_formed import check_well_formed
 from weaver_sdk.options import Sampling
+from weaver_sdk.session import Session
+from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.training.tasks.trajectory import Fork, Thread, Trajectory
 
 STEPS = """Here is a problem and its solution.
@@ -123,7 +124,7 @@ async def annotate(teacher: Teacher, trace: Trace) -> str:
 
 
 def annotate_all(
-    plan: ConnectionPlan, traces: Sequence[Trace], out: Path, done: Callable[[], None]
+    config: SessionConfig, traces: Sequence[Trace], out: Path, done: Callable[[], None]
 ) -> tuple[int, dict[str, int]]:
     """Annotates one trace after the other, a JSON line of `out` for each; goes on behind the lines there are.
 
@@ -141,25 +142,25 @@ def annotate_all(
             file.write(json.dumps(line) + "\n")
         done()
 
-    asyncio.run(_annotate_each(plan, traces[finished:], keep))
+    asyncio.run(_annotate_each(config, traces[finished:], keep))
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     refused = Counter(line["refused"].partition(":")[0] for line in lines if "refused" in line)
     return len(lines) - refused.total(), dict(refused)
 
 
 async def _annotate_each(
-    plan: ConnectionPlan, traces: Sequence[Trace], keep: Callable[[dict[str, str]], None]
+    config: SessionConfig, traces: Sequence[Trace], keep: Callable[[dict[str, str]], None]
 ) -> None:
-    connection = await plan.open()
+    session = await Session.open(config)
     try:
-        teacher = Teacher(connection.backend, connection.render)
+        teacher = Teacher(session.backend, session.models["main"].render)
         for trace in traces:
             try:
                 keep({"problem": trace.problem, "text": await annotate(teacher, trace)})
             except Refused as refusal:
                 keep({"problem": trace.problem, "refused": str(refusal)})
     finally:
-        await connection.aclose()
+        await session.aclose()
 
 
 async def find_steps(teacher: Teacher, trace: Trace) -> list[str]:

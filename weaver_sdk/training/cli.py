@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.engines.llama import LlamaServer
 from weaver_sdk.models import nano
+from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.training.annotate import Trace, annotate_all
 from weaver_sdk.training.export_gguf import export_gguf
 from weaver_sdk.training.export_huggingface import export_huggingface
@@ -139,10 +139,10 @@ def annotate(
     """Turn sequential traces into fork/join trajectories by a teacher model; resumes behind the last line."""
     asked = [Trace(**json.loads(line)) for line in traces.read_text().splitlines()]
     engine = LlamaServer(gguf) if gguf is not None else None
-    plan = ConnectionPlan(model=model, base_url=base_url, engine=engine, strategy="native")
+    config = SessionConfig(model=model, base_url=base_url, engine=engine, strategy="native")
     with _bar() as bar:
         shown = bar.add_task("annotating", total=len(asked))
-        accepted, refused = annotate_all(plan, asked, out, lambda: bar.update(shown, advance=1))
+        accepted, refused = annotate_all(config, asked, out, lambda: bar.update(shown, advance=1))
     console.print(f"{accepted} of {len(asked)} accepted")
     for stage, count in sorted(refused.items()):
         console.print(f"  refused by {stage}: {count}")

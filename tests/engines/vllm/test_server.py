@@ -21,10 +21,11 @@ import pytest
 from tests.engines.vllm.logs import FAILURES, START
 from tests.engines.vllm.scripts import model_folder, scripted_vllm
 from tests.engines.watching import answers, is_alive, left_in, within
-from weaver_sdk.connection import ConnectionPlan
 from weaver_sdk.engines.vllm import VLLMServer, process
 from weaver_sdk.engines.vllm.progress import Progress
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
+from weaver_sdk.session import Session
+from weaver_sdk.session_config import SessionConfig
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -112,9 +113,9 @@ async def test_a_key_can_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 async def test_a_reasoner_speaks_to_it_as_to_a_vllm_and_asks_it_nothing(tmp_path: Path) -> None:
     server = server_for(tmp_path)
-    connection = await ConnectionPlan(engine=server, template="raw", dialect="threadweaver").open()
+    session = await Session.open(SessionConfig(engine=server, template="raw", dialect="threadweaver"))
     try:
-        capabilities = connection.models["main"].backend.capabilities
+        capabilities = session.backend.capabilities
         assert capabilities.server == "vllm"
         assert capabilities.extra_fields["skip_special_tokens"] is False
         assert capabilities.context_tokens == 4096
@@ -123,7 +124,7 @@ async def test_a_reasoner_speaks_to_it_as_to_a_vllm_and_asks_it_nothing(tmp_path
         assert asked.count("GET /v1/models") == 1  # by the launcher
         assert "GET /version" not in asked
     finally:
-        await connection.aclose()
+        await session.aclose()
     assert server.pid is None
 
 

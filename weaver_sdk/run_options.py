@@ -1,0 +1,56 @@
+"""What may be chosen for one run: declared once, for every entry point of a reasoner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict, get_args
+
+from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.events import Event
+from weaver_sdk.messages import Messages
+from weaver_sdk.options import Budget, Mode, Sampling
+from weaver_sdk.strategies.choose import StrategyChoice
+
+
+class RunOptions(TypedDict, total=False):
+    """Keyword arguments of `solve`, `stream`, `solve_many` and `solve_sync`.
+
+    What is not given, or `None`, is the reasoner's.
+    """
+
+    mode: Mode
+    """"parallel", or "sequential": the baseline without forks."""
+    strategy: StrategyChoice | None
+    """A name, a strategy or an `async def`."""
+    sampling: Sampling | None
+    """How the model picks tokens."""
+    budget: Budget | None
+    """How much the run may spend."""
+    system: str | None
+    """A system prompt. It stands first, before those of the conversation and of the strategy."""
+    history: Messages
+    """Earlier turns, where the problem is a text."""
+    routing_key: str | None
+    """What a router keeps requests together by, the same for runs that begin alike, such as the turns of one
+    conversation; a new one for each run where not given."""
+    on_event: Callable[[Event], None] | None
+    """Called with every event, in order; a slow one slows the run. What it raises ends the run."""
+
+
+def checked(options: RunOptions) -> None:
+    """Check what a caller gave.
+
+    Raises:
+        TypeError: there is no such option.
+        ConfigurationError: one is not of its kind.
+    """
+    for name in options:
+        if name not in RunOptions.__annotations__:
+            known = ", ".join(RunOptions.__annotations__)
+            raise TypeError(f"unexpected keyword argument {name!r}: use one of {known}")
+    if (mode := options.get("mode", "parallel")) not in get_args(Mode):
+        raise ConfigurationError(f'mode={mode!r}: use "parallel" or "sequential"')
+    kinds: dict[str, type] = {"sampling": Sampling, "budget": Budget}
+    for name, kind in kinds.items():
+        if not isinstance(options.get(name), kind | None):
+            raise ConfigurationError(f"{name}={options.get(name)!r}: give a {kind.__name__}(…)")

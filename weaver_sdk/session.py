@@ -1,0 +1,162 @@
+"""A session: open backends, and the strategy that was chosen for them. Runs are made here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from weaver_sdk.backends.base import Backend, TellsTokens
+from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.markup import DIALECTS, Dialect
+from weaver_sdk.messages import Message
+from weaver_sdk.opening import as_model, open_backend, open_further, template_of
+from weaver_sdk.run_options import RunOptions
+from weaver_sdk.runtime.config import Model, RunConfig
+from weaver_sdk.session_config import SessionConfig
+from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
+from weaver_sdk.strategies.strategy import program_of
+
+_log = logging.getLogger("weaver_sdk")
+
+
+@dataclass(kw_only=True)
+class Session:
+    """What runs need, open."""
+
+    config: SessionConfig
+    backend: Backend
+    """The main model's own backend; runs speak with `models`."""
+    models: Mapping[str, Model]
+    has_template: bool
+    """Whether turns of a chat can be put to the model."""
+    opened: AsyncExitStack
+    """What was opened for it."""
+    chosen: ChosenStrategy = field(init=False)
+    """The strategy of runs that name no other."""
+    _stop_tokens: dict[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+
+    @classmethod
+    async def open(cls, config: SessionConfig) -> Session:
+        """Start the engine, reach the server, and ask it for what was not given.
+
+        Raises:
+            ConfigurationError: the server does not tell which model to use.
+            EngineError: the engine did not start.
+            BackendError: the server cannot be reached, or refuses the key.
+        """
+        opened = AsyncExitStack()
+        try:
+            backend = await open_backend(config, opened)
+            template = await template_of(backend, config)
+            models = {"main": as_model(backend, config, template)}
+            for name, choice in config.models.items():
+                models[name] = await open_further(name, choice, config, backend, opened)
+            session = cls(
+                config=config,
+                backend=backend,
+                models=models,
+                has_template=template is not None and config.template != "raw",
+                opened=opened,
+            )
+            chosen = session.chosen = await session.choose(config.strategy)
+            if not backend.capabilities.reliable_finish:
+                _log.warning("how a text ended may be made up by what lies between: %r", backend)
+            _log.info("model %r, strategy %s: %s", backend.model, chosen.name, chosen.why)
+            if template is None and chosen.needs_template:
+                _log.warning(
+                    "no chat template is known for model %r: the question is sent as it is. Give template=…",
+                    backend.model,
+                )
+            await session.stop_tokens(chosen)
+            return session
+        except BaseException:
+            await opened.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close what was opened for it."""
+        await self.opened.aclose()
+
+    async def run_config(
+        self,
+        messages: tuple[Message, ...],
+        options: RunOptions,
+        index: int | None,
+    ) -> RunConfig:
+        """Return what a run is given; what its options leave open is the session's.
+
+        Raises:
+            ConfigurationError: there is no such strategy, or it does not fit the server.
+        """
+        chosen, mode = self.chosen, options.get("mode", "parallel")
+        if (strategy := options.get("strategy")) is not None:
+            check_choice(strategy, None, self.config.template)
+            chosen = await self.choose(strategy)
+        return RunConfig(
+            run_id=uuid.uuid4().hex[:12],
+            messages=messages,
+            program=program_of(chosen.strategy, mode),
+            models=self.models,
+            mode=mode,
+            sampling=options.get("sampling") or self.config.sampling,
+            budget=options.get("budget") or self.config.budget,
+            prefix=self.config.prefix,
+            stop_tokens=await self.stop_tokens(chosen),
+            warm_joins=self.warms_joins(chosen),
+            index=index,
+            routing_key=options.get("routing_key"),
+        )
+
+    async def choose(self, strategy: StrategyChoice) -> ChosenStrategy:
+        """Return the strategy that a choice stands for at this model."""
+        dialect = self.config.dialect
+        return choose(
+            strategy,
+            DIALECTS[dialect] if isinstance(dialect, str) else dialect,
+            self.backend,
+            has_template=self.has_template,
+            in_vocabulary=await self._dialect_in_vocabulary() if isinstance(strategy, str) else None,
+        )
+
+    async def stop_tokens(self, chosen: ChosenStrategy) -> Mapping[str, tuple[int, ...]]:
+        """Ask for the tokens of the tags that end a completion, where the server sends those of its text.
+
+        Raises:
+            ConfigurationError: prefixes are to be sent as tokens, and cannot be.
+        """
+        able, dialect = self.backend.capabilities, chosen.dialect
+        if self.config.prefix == "tokens" and not (able.token_prompts and chosen.continues(able)):
+            raise ConfigurationError(
+                f'prefix="tokens": {self.backend!r} with strategy {chosen.name} takes no tokens for a prefix'
+                ': use prefix="text"'
+            )
+        if dialect is None or not able.token_ids or not isinstance(self.backend, TellsTokens):
+            return {}
+        if dialect.name not in self._stop_tokens:
+            tags = (dialect.outlines[1], dialect.thread[1])
+            told = zip(tags, await asyncio.gather(*map(self.backend.tokens, tags)), strict=True)
+            self._stop_tokens[dialect.name] = {tag: tokens for tag, tokens in told if tokens}
+        return self._stop_tokens[dialect.name]
+
+    def warms_joins(self, chosen: ChosenStrategy) -> bool:
+        """Tell whether joins are computed ahead: as the user says, else where the engine gains by it.
+
+        Where input tokens are paid for, or others wait for the server, that is the user's to decide.
+        """
+        config = self.config
+        gains = config.engine is not None and config.engine.warms_joins
+        wanted = gains if config.warm_joins is None else config.warm_joins
+        return wanted and chosen.continues(self.backend.capabilities)
+
+    async def _dialect_in_vocabulary(self) -> Dialect | None:
+        """Return the dialect whose tags the server makes single tokens of, where nothing else tells one."""
+        if self.config.dialect is not None or not isinstance(self.backend, TellsTokens):
+            return None
+        for dialect in DIALECTS.values():
+            if len(await self.backend.tokens(dialect.outlines[1]) or ()) == 1:
+                return dialect
+        return None
