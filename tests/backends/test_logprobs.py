@@ -120,7 +120,7 @@ async def test_a_server_that_refuses_them_answers_without() -> None:
     ("status", "message"),
     [
         (400, "Logprobs is not enabled for models/gemini-2.5-pro"),
-        (400, "Requested sample logprobs of 30, which is greater than max allowed: 20"),
+        (400, "Invalid value for 'logprobs': must be less than or equal to 5."),
         (403, "You are not allowed to request logprobs from this model"),
         (422, "'logprobs' is not supported with this model."),
     ],

@@ -38,6 +38,24 @@ async def test_a_whole_answer(endpoint: str, prompt_tokens: int) -> None:
     assert got.usage == Usage(prompt_tokens=prompt_tokens, completion_tokens=6, cached_prompt_tokens=0)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "text", "tokens", "second"),
+    [
+        ("completions", "47 47 ", ["4", "7", " ", "4", "7", " "], "8"),
+        ("chat", " 80}", [" ", "8", "0", "}", "<|end|>"], "<think>"),
+    ],
+)
+async def test_log_probabilities_come_a_token_before_their_text(
+    endpoint: str, text: str, tokens: list[str], second: str
+) -> None:
+    got, _ = await over(endpoint, f"{endpoint}-logprobs")
+    assert (got.error, got.text) == (None, text)
+    told = [one for chunk in got.chunks for one in chunk.logprobs]
+    assert [one.token for one in told] == tokens
+    assert all(one.top[0] == (one.token, one.logprob) and len(one.top) == 2 for one in told)
+    assert told[0].top[1][0] == second
+
+
 @pytest.mark.parametrize("endpoint", ["completions", "chat"])
 async def test_a_refusal_in_a_stream_is_final(endpoint: str) -> None:
     got, asked = await over(endpoint, "refused-grammar")

@@ -67,9 +67,9 @@ class CompletionRequest:
     """Nothing of it is wanted but that the server computes the text into its cache. It never waits for a
     permit: where none is free at once, it ends with nothing done and without a `sent` chunk."""
     logprobs: int = 0
-    """How many of the likeliest tokens are told in each place, with their log-probabilities; 0: none is told.
-    So 1 gives at least the token that was written: see `Chunk.logprobs`. Many servers tell 5 or 20 at most;
-    one that refuses the field, or the number, tells nothing, and is not asked again."""
+    """How many of the likeliest tokens a server tells in each place, with their log-probabilities; 0 for
+    none. So 1 gives at least the token that was written: see `Chunk.logprobs`. One that refuses the field
+    tells nothing, and is not asked again. Many tell 5 or 20 at most; vLLM ends with an error beyond."""
     where: str = ""
     """Which piece of the run this is ("run 1f3a, fork 1, thread 2"), for errors and logs."""
 

@@ -130,7 +130,7 @@ async def test_log_probabilities_are_told(server: VLLMServer, kind: type[ServerB
     chunks = [chunk async for chunk in backend.stream(request)]
     told = [one for chunk in chunks for one in chunk.logprobs]
     assert len(told) == 8
-    assert all(one.top[0] == (one.token, one.logprob) and len(one.top) == 2 for one in told)
+    assert all((one.token, one.logprob) in one.top and 2 <= len(one.top) <= 3 for one in told)
     assert "".join(one.token for one in told).startswith("".join(chunk.text for chunk in chunks))
     await backend.aclose()
 
