@@ -1,4 +1,4 @@
-"""Whoever stops reading aborts the request: the server sees it within a tenth of a second, at any moment."""
+"""Whoever stops reading aborts the request, at any moment: the server sees it go."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ async def test_closing_the_stream_in_its_middle(way: int) -> None:
                 break
         assert asked.running == 1
         await stream.aclose()
-        await asked.until_idle(0.1)
+        await asked.until_idle()
         assert (asked.aborted, asked.finished) == (1, 0)
         await backend.aclose()
 
@@ -49,7 +49,7 @@ async def test_cancelling_before_the_head_has_come(way: int) -> None:
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        await asked.until_idle(0.1)
+        await asked.until_idle()
         assert asked.aborted == 1
         await backend.aclose()
 
@@ -63,7 +63,7 @@ async def test_cancelling_in_silence() -> None:
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        await asked.until_idle(0.1)
+        await asked.until_idle()
         await backend.aclose()
 
 
@@ -77,7 +77,7 @@ async def test_fifty_random_moments() -> None:
             for task in reading:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
-            await asked.until_idle(0.2)
+            await asked.until_idle()
         assert (await collect(backend)).error is None
         await backend.aclose()
 
@@ -90,6 +90,6 @@ async def test_closing_the_backend_ends_what_runs() -> None:
         assert (await anext(stream)).sent
         assert (await anext(stream)).text
         await backend.aclose()
-        await asked.until_idle(0.1)
+        await asked.until_idle()
         await stream.aclose()
         assert QUESTION in asked.completions[0].body["prompt"]

@@ -163,7 +163,7 @@ async def test_silence_closes_the_connection(after: int) -> None:
         assert isinstance(got.error, IdleTimeout)
         assert "0.05 s" in str(got.error)
         assert got.text
-        await asked.until_idle(0.1)
+        await asked.until_idle()
 
 
 async def test_silence_before_the_answer() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from contextlib import aclosing
 from typing import Any
 
@@ -175,25 +174,6 @@ async def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     async with chat_server(Behaviour(status=500)) as asked:
         await ask(asked)
     assert capfd.readouterr().out == ""
-
-
-async def test_the_import_does_not_block() -> None:
-    """In a process of its own: here the package is loaded already."""
-    code = (
-        "import asyncio, time\n"
-        "from weaver_sdk.backends.litellm import _load\n"
-        "async def main():\n"
-        "    loading, longest = asyncio.create_task(_load()), 0.0\n"
-        "    while not loading.done():\n"
-        "        before = time.monotonic()\n"
-        "        await asyncio.sleep(0)\n"
-        "        longest = max(longest, time.monotonic() - before)\n"
-        "    print(longest)\n"
-        "asyncio.run(main())\n"
-    )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    told, _ = await process.communicate()
-    assert float(told) < 1.0
 
 
 async def test_runs_have_the_same_events_as_over_completions() -> None:

@@ -13,9 +13,9 @@ from weaver_sdk.testing import Behaviour, ScriptedServer
 
 
 async def test_an_answer_may_take_longer_than_any_limit() -> None:
-    async with ScriptedServer(lambda _: " word" * 20, pace=0.01) as asked:
-        got = await ask_once(asked, timeouts=Timeouts(first=0.1, idle=0.1))
-    assert (got.error, got.text) == (None, " word" * 20)
+    async with ScriptedServer(lambda _: " word" * 30, pace=0.02) as asked:
+        got = await ask_once(asked, timeouts=Timeouts(first=0.5, idle=0.5))
+    assert (got.error, got.text) == (None, " word" * 30)
 
 
 async def test_the_first_piece_has_a_limit_of_its_own() -> None:
@@ -52,7 +52,7 @@ async def test_a_timer_that_fires_while_nobody_waits_is_set_anew() -> None:
             while await connection.read(0.01):
                 pass
         connection.release()
-        await asked.until_idle(0.1)
+        await asked.until_idle()
         await pool.aclose()
 
 

@@ -1,11 +1,11 @@
 """Every limit holds while text streams; what is left of the budget goes into an answer."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
-from tests.runtime.play import ANSWER, OUTLINES, kinds, play, table, threads
+from tests.clock import Clock
+from tests.runtime.play import ANSWER, OUTLINES, kinds, new_run, play, table, threads
 from weaver_sdk.backends.base import CompletionRequest
 from weaver_sdk.errors import BudgetError
 from weaver_sdk.options import Budget
@@ -90,6 +90,14 @@ async def test_an_answer_within_the_reserve_cannot_grow_beyond_it() -> None:
     assert result.telemetry.total_tokens == 80
 
 
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    clock.install(monkeypatch)
+    return clock
+
+
+@pytest.mark.usefixtures("clock")
 async def test_time_closes_threads_and_leads_to_an_answer() -> None:
     hanging = Reply(" so far", hangs=True)
     answers = [
@@ -98,26 +106,48 @@ async def test_time_closes_threads_and_leads_to_an_answer() -> None:
         replace(hanging, when="2:"),
         Reply("\\boxed{7}", LED),
     ]
-    result = await play(answers, budget=Budget(seconds=0.4, reserve_seconds=0.3))
+    result = await play(answers, budget=Budget(seconds=40, reserve_seconds=5))
     assert result.finish == "budget"
     assert [thread.outcome for thread in threads(result)] == ["done", "timeout"]
     assert threads(result)[1].text == " so far"
     assert result.answer == "7"
-    assert result.telemetry.wall_seconds < 0.4
+    assert result.telemetry.wall_seconds == pytest.approx(35)
 
 
+@pytest.mark.usefixtures("clock")
 async def test_time_holds_for_the_answer_as_well() -> None:
     hanging = Reply("", hangs=True, times=None)
-    result = await play([hanging], budget=Budget(seconds=0.2))
+    result = await play([hanging], budget=Budget(seconds=20))
     assert result.finish == "budget"
-    assert result.telemetry.wall_seconds < 1
+    assert result.telemetry.wall_seconds == pytest.approx(20)
 
 
+@pytest.mark.usefixtures("clock")
+async def test_an_answer_after_the_time_ran_out_is_short_though_no_tokens_were_limited() -> None:
+    """There is time left for a long one: nothing here takes any once the reserve is open."""
+
+    def answer(request: CompletionRequest) -> Reply:
+        return Reply(LONG) if request.prefix else Reply("<think>\nhm", hangs=True)
+
+    result = await play(answer, budget=Budget(seconds=40, reserve_seconds=5, reserve_tokens=20))
+    assert result.finish == "budget"
+    assert result.text.endswith(" word" * 20)
+    assert not result.text.endswith(" word" * 21)
+
+
+@pytest.mark.usefixtures("clock")
+async def test_what_was_spent_before_the_time_ran_out_takes_nothing_from_the_answer() -> None:
+    def answer(request: CompletionRequest) -> Reply:
+        return Reply(LONG) if request.prefix else Reply("<think>\n" + " well" * 50, hangs=True)
+
+    result = await play(answer, budget=Budget(seconds=40, reserve_tokens=20))
+    assert result.text.count(" well") == 50
+    assert result.text.count(" word") == 20
+
+
+@pytest.mark.usefixtures("clock")
 async def test_time_spent_waiting_for_a_place_counts() -> None:
-    from tests.runtime.play import new_run
-
-    run = new_run(ScriptedBackend(table()), budget=Budget(seconds=0.1), places=0)
-    result = await asyncio.wait_for(run.execute(), timeout=5)
+    result = await new_run(ScriptedBackend(table()), budget=Budget(seconds=10), places=0).execute()
     assert result.finish == "budget"
     assert result.telemetry.requests == 0
 

@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import httpx2
 import pytest
 
 from weaver_sdk.testing import Behaviour, Script, ScriptedServer, fork_join_script, spawned_server
+from weaver_sdk.testing.connection import ServedConnection
 
 
 def echo(prompt: str) -> str | None:
@@ -59,27 +61,84 @@ async def test_the_log_and_the_counts() -> None:
         assert server.log[0].outcome == "finished"
 
 
-async def test_it_keeps_the_pace_of_the_clock() -> None:
+async def test_a_token_takes_its_time_in_a_stream_and_in_a_whole() -> None:
     async with ScriptedServer(lambda _: " word" * 20, pace=0.01) as server:
-        began = time.perf_counter()
-        await post(server, stream=True)
-        assert 0.2 <= time.perf_counter() - began < 1
-        began = time.perf_counter()
-        await post(server)
-        assert 0.2 <= time.perf_counter() - began < 1
+        for stream in (True, False):
+            began = time.perf_counter()
+            await post(server, stream=stream)
+            assert time.perf_counter() - began >= 0.2
 
 
-async def test_when_it_is_late_it_writes_all_that_is_due() -> None:
-    async with ScriptedServer(lambda _: " word" * 20, pace=0.005) as server:
-        asked = asyncio.create_task(post(server, stream=True))
-        while not server.running:
-            await asyncio.sleep(0.001)
-        time.sleep(0.12)  # noqa: ASYNC251  (the whole loop is busy)
-        assert server.log[0].events < 5
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert server.log[0].events == 20
-        await asked
+class Timers:
+    """The part of an event loop that a connection uses, on a clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.due: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, what: Callable[[], None]) -> None:
+        self.due.append((when, what))
+
+    def call_later(self, seconds: float, what: Callable[[], None]) -> None:
+        self.call_at(self.now + seconds, what)
+
+    def fire(self, late: float = 0.0) -> None:
+        """Set the clock to the only timer, or so many seconds later, and let it fire."""
+        [(when, what)] = self.due
+        self.due.clear()
+        self.now = when + late
+        what()
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+
+def asked_for(words: int, pace: float, **body: object) -> tuple[Timers, Wire]:
+    """A connection that was just asked for so many words."""
+    loop, wire = Timers(), Wire()
+    server = ScriptedServer(lambda _: " word" * words, pace=pace)
+    connection = ServedConnection(server, loop)  # type: ignore[arg-type]
+    connection.connection_made(wire)
+    sent = json.dumps({"prompt": "Q", **body}).encode()
+    connection.data_received(
+        b"POST /v1/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(sent), sent)
+    )
+    return loop, wire
+
+
+def test_a_stream_has_one_token_at_each_beat() -> None:
+    loop, wire = asked_for(3, 0.5, stream=True)
+    beats = []
+    while loop.due:
+        loop.fire()
+        beats.append((loop.now, b"".join(wire.written).count(b" word")))
+    assert beats == [(100.5, 1), (101.0, 2), (101.5, 3)]
+
+
+def test_a_whole_comes_when_its_last_token_would() -> None:
+    loop, wire = asked_for(3, 0.5)
+    assert wire.written == []
+    loop.fire()
+    assert (loop.now, len(wire.written)) == (101.5, 1)
+
+
+def test_when_it_is_late_it_writes_all_that_is_due() -> None:
+    loop, wire = asked_for(20, 0.5, stream=True)
+    loop.fire(late=4.0)
+    assert b"".join(wire.written).count(b" word") == 9
+    loop.fire()
+    assert (loop.now, b"".join(wire.written).count(b" word")) == (105.0, 10)
 
 
 async def test_endless_text_ends_at_the_limit() -> None:
@@ -97,7 +156,7 @@ async def test_who_goes_away_is_counted() -> None:
         with pytest.raises(TimeoutError):
             await server.until_idle(0.01)
         asked.cancel()
-        await server.until_idle(0.2)
+        await server.until_idle()
         assert (server.aborted, server.finished) == (1, 0)
 
 

@@ -113,8 +113,8 @@ class ScriptedServer:
         told = {"started": len(self.log), "running": self.running, "most_running": self.most_running}
         return told | {"finished": self.finished, "aborted": self.aborted, "connections": self.connections}
 
-    async def until_idle(self, seconds: float = 0.2) -> None:
-        """Wait until no request is being answered: how soon a client that goes away is noticed.
+    async def until_idle(self, seconds: float = 5.0) -> None:
+        """Wait until no request is being answered, as after a client has gone away.
 
         Raises:
             TimeoutError: some still are, after so many seconds.

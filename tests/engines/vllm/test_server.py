@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,11 +175,9 @@ class TestFailures:
     ) -> None:
         lines, said = FAILURES[failure]
         server = server_for(tmp_path, {"log": [*START, *lines], "exit": 1})
-        began = time.monotonic()
         with pytest.raises(EngineStartFailed) as failed:
             async with server:
                 pass
-        assert time.monotonic() - began < 10
         first, *rest = str(failed.value).splitlines()
         assert first.startswith("vLLM did not start: ")
         assert said in first
