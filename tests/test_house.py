@@ -14,7 +14,7 @@ FLOORS = [
     {"cli"},
     {"reasoner"},
     {"session"},
-    {"opening", "run_options"},
+    {"opening", "run_options", "batch"},
     {"session_config"},
     {"settings"},
     {"strategies"},

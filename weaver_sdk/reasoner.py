@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend
-from weaver_sdk.errors import ConfigurationError, WeaverError
+from weaver_sdk.batch import results_of
+from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages, conversation
 from weaver_sdk.options import Budget, Limits, RetryPolicy, Sampling
@@ -237,43 +239,14 @@ class ParallelReasoner:
         """
         if concurrency < 1:
             raise ConfigurationError(f"concurrency={concurrency}: use 1 or more")
-        waiting = enumerate(problems)
-        running: dict[asyncio.Task[Result], int] = {}
-        errors: list[Exception] = []
 
         async def solve_one(index: int, problem: str | Messages) -> Result:
             run = await self._run(problem, options, [options.get("on_event")], index=index)
             return await run.execute()
 
-        def start_next() -> bool:
-            numbered = next(waiting, None)
-            if numbered is not None:
-                running[asyncio.create_task(solve_one(*numbered))] = numbered[0]
-            return numbered is not None
-
-        try:
-            while len(running) < concurrency and start_next():
-                pass
-            while running:
-                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    index = running.pop(task)
-                    start_next()
-                    if task.cancelled():
-                        raise asyncio.CancelledError
-                    error = task.exception()
-                    if isinstance(error, WeaverError):
-                        error.add_note(f"problem {index}")
-                        errors.append(error)
-                    else:
-                        yield task.result()
-        finally:
-            for task in running:
-                task.cancel()
-            if running:
-                await asyncio.wait(running)
-        if errors:
-            raise ExceptionGroup(f"{len(errors)} problems failed", errors)
+        async with aclosing(results_of(problems, solve_one, concurrency)) as results:
+            async for result in results:
+                yield result
 
     def solve_sync(self, problem: str | Messages, **options: Unpack[RunOptions]) -> Result:
         """Do what `solve` does, for code without an event loop. Every call opens and closes its connections.

@@ -235,6 +235,8 @@ class Draft:
     """What a strategy may know of a run when it says what came of it."""
 
     text: str
+    prompt: str
+    """What the text stands behind; "" where nothing went on from it."""
     answer: str
     """The text of the main line's phase "answer"."""
     forks: int

@@ -211,3 +211,12 @@ async def test_text_and_trace_are_the_same_text() -> None:
     result = await play(table())
     told = "".join(part.text if isinstance(part, Segment) else part.joined for part in result.trace)
     assert told == result.text
+
+
+async def test_a_template_that_opens_the_reasoning_leaves_the_trajectory_well_formed() -> None:
+    problem = "Q<think>\n"
+    opened = {when.replace("Q", problem): text for when, text in table().items()}
+    opened[problem] = (OUTLINES + "</Outlines>").removeprefix("<think>\n")
+    result = await play(opened, problem=problem)
+    assert result.text == TRAJECTORY.removeprefix("<think>\n")
+    assert result.well_formed

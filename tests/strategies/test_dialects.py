@@ -10,7 +10,7 @@ from tests.markup import trajectories
 from tests.runtime.play import kinds, play, threads
 from weaver_sdk.markup import DIALECTS, MULTIVERSE, NPR, THREADWEAVER, THREADWEAVER_LEGACY, Dialect
 from weaver_sdk.options import Budget
-from weaver_sdk.strategies import native
+from weaver_sdk.strategies import reading
 from weaver_sdk.testing import Block, Script, ScriptedBackend, Trajectory
 
 LEGACY = Trajectory(
@@ -93,7 +93,7 @@ async def test_a_dialect_forks_and_joins_as_its_models_write(
 async def test_stitching_that_is_not_exact_is_told_once(
     dialect: Dialect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    native._warn_inexact.cache_clear()
+    reading.warn_inexact.cache_clear()
     trajectory = PLAYED[dialect.name][1]
     with caplog.at_level(logging.WARNING, "weaver_sdk"):
         for _ in range(2):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from weaver_sdk.backends.base import SharedPrefix, Span
 from weaver_sdk.backends.slots import common_prefix
-from weaver_sdk.errors import BackendError, BudgetError, IdleTimeout
+from weaver_sdk.errors import BackendError, BudgetError, ConfigurationError, IdleTimeout
 from weaver_sdk.events import ForkOpened, Joined, ThreadFinished
 from weaver_sdk.result import Outcome, Phase
 from weaver_sdk.runtime.board import Board
@@ -188,6 +188,8 @@ async def fork(
     parent: Scope, items: Iterable[Any], work: Work[Any], form: Form, quorum: int | None
 ) -> list[Scope]:
     """Work out all threads at once and join them."""
+    if quorum is not None and quorum < 1:
+        raise ConfigurationError(f"fork(quorum={quorum}): use 1 or more")
     opened = Opened(parent, items, form)
     async with AsyncExitStack() as ends:
         warmer = _warmer(opened)
@@ -343,7 +345,7 @@ def _warmer(opened: Opened) -> JoinWarmer | None:
     join, state, parent = opened.form.join, opened.state, opened.parent
     if not isinstance(join, Stitching) or join.leading is None or not state.config.warm_joins:
         return None
-    leading = join.leading
+    leading, prompt = join.leading, parent._prompt or parent.prompt(parent.messages)
 
     def spans(first: int) -> Spans:
         return (*opened.before, *leading(opened.children[:first]))
@@ -352,7 +354,7 @@ def _warmer(opened: Opened) -> JoinWarmer | None:
         opened.children,
         spans,
         state.config,
-        prompt=parent.prompt_of_text,
+        prompt=prompt,
         recorder=state.recorder,
         where=f"run {state.config.run_id}, ahead of the join of fork {opened.number}",
     )

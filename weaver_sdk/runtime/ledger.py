@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from weaver_sdk.options import Budget
 from weaver_sdk.runtime.lines import LiveFork, LiveThread, critical_part
 from weaver_sdk.telemetry.measures import longest_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetView:
+    """What is left at one moment; `None` is no limit. The reserve for the answer is not in it."""
+
+    tokens: int | None
+    critical_path_tokens: int | None
+    seconds: float | None
 
 
 class Ledger:
@@ -49,16 +59,16 @@ class Ledger:
         limits = list(self._run_limits(line))
         return "tokens" if limits and min(limits) <= 0 else None
 
-    def left(self, line: LiveThread) -> dict[str, int | None]:
-        """Return the tokens that are left at the end of a line: of the run, and of its critical path."""
+    def left(self, line: LiveThread, now: float) -> BudgetView:
+        """Return what is left at the end of a line; `now` in seconds since the run began."""
         total = self._tokens(self._budget.total_tokens)
         critical = self._tokens(self._budget.critical_path_tokens)
-        return {
-            "tokens": None if total is None else max(0, total - self._spent),
-            "critical_path_tokens": None
-            if critical is None
-            else max(0, critical - _critical_until(self._main, line)),
-        }
+        on_path = _critical_until(self._main, line)
+        return BudgetView(
+            tokens=None if total is None else max(0, total - self._spent),
+            critical_path_tokens=None if critical is None else max(0, critical - on_path),
+            seconds=None if self.deadline is None else max(0.0, self.deadline - now),
+        )
 
     def open_reserve(self) -> None:
         """Free what was kept back for the answer."""

@@ -101,4 +101,5 @@ class Run:
         self._state.recorder.emit(RunFinished, result=self._result)
 
     def _summary(self, finish: Finish) -> Result:
-        return summarize(self._config, self._state.main, self._state.recorder, finish)
+        state = self._state
+        return summarize(self._config, state.main, state.recorder, finish, state.prompt)

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
 from weaver_sdk.backends.base import Backend, Prompt
-from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.messages import Message, Messages
 from weaver_sdk.options import Mode, Sampling
 from weaver_sdk.result import Outcome, Phase, RepairKind
+from weaver_sdk.runtime.asking import Asking, complete
 from weaver_sdk.runtime.board import Board
 from weaver_sdk.runtime.budget_spent import BudgetSpent
 from weaver_sdk.runtime.completion import Completion
 from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Promise, Siblings, Work, each, fork
+from weaver_sdk.runtime.ledger import BudgetView
 from weaver_sdk.runtime.lines import LiveThread, Spans
-from weaver_sdk.runtime.state import Asking, RunState
-from weaver_sdk.runtime.watch import StopWatch, Watch
+from weaver_sdk.runtime.state import RunState
+from weaver_sdk.runtime.watch import Stop, watch_for
 
 T = TypeVar("T")
-
-Stop = Sequence[str] | Watch
-"""What ends a text: strings, or what reads it as it streams."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetView:
-    """What is left at this moment; `None` is no limit. The reserve for the answer is not in it."""
-
-    tokens: int | None
-    critical_path_tokens: int | None
-    seconds: float | None
 
 
 class Scope:
@@ -115,13 +103,7 @@ class Scope:
     @property
     def budget(self) -> BudgetView:
         """What this line may still spend."""
-        state = self._state
-        deadline, left = state.ledger.deadline, state.ledger.left(self._line)
-        return BudgetView(
-            tokens=left["tokens"],
-            critical_path_tokens=left["critical_path_tokens"],
-            seconds=None if deadline is None else max(0.0, deadline - state.recorder.now()),
-        )
+        return self._state.ledger.left(self._line, self._state.recorder.now())
 
     @property
     def forks(self) -> int:
@@ -202,7 +184,7 @@ class Scope:
             asked = [*system, {"role": "user", "content": asked}]
         asking = Asking(
             prompt=self.prompt(asked, model=model),
-            watch=_watch(stop, phase),
+            watch=watch_for(stop, phase),
             phase=phase,
             keep=keep,
             model=model,
@@ -239,11 +221,10 @@ class Scope:
             logprobs: how many of the likeliest tokens are told in each place; 0: none.
             task: what is to be written next, in words, for servers that can only be asked to go on.
         """
-        if prompt is not None:
-            self._prompt = prompt
+        self._prompt = prompt or self._prompt or self.prompt(self.messages, model=model)
         asking = Asking(
-            prompt=self._prompt or self.prompt(self.messages, model=model),
-            watch=_watch(stop, phase),
+            prompt=self._prompt,
+            watch=watch_for(stop, phase),
             phase=phase,
             before=self._before,
             model=model,
@@ -283,8 +264,6 @@ class Scope:
             BudgetError: the budget allows no fork here, or fewer threads.
         """
         self._live()
-        if quorum is not None and quorum < 1:
-            raise ConfigurationError(f"fork(quorum={quorum}): use 1 or more")
         return await fork(self, items, work, Form(label=label, join=join, phase=phase), quorum)
 
     def each(
@@ -317,46 +296,13 @@ class Scope:
         self._spawned.append(promise)
         return promise
 
-    @property
-    def prompt_of_text(self) -> Prompt:
-        """What the line's text answers."""
-        return self._prompt or self.prompt(self.messages)
-
     async def _complete(self, asking: Asking) -> Completion:
         self._live()
-        state, line = self._state, self._line
-        if asking.max_tokens is not None and asking.max_tokens < 1:
-            raise ConfigurationError(f"max_tokens={asking.max_tokens}: use 1 or more")
-        allowed = state.ledger.allowance(line)
         siblings, self._siblings = self._siblings, None
-        asked = await state.complete(line, asking, None if siblings is None else siblings.share)
-        segment, end = asked.segment, asked.end
-        if line.place is None:
-            state.main_end = end
-        if end.by in ("tokens", "seconds"):
-            by_caller = (
-                end.by == "tokens"
-                and asking.max_tokens is not None
-                and (allowed is None or asking.max_tokens < allowed)
-                and not state.ledger.exhausted()
-            )
-            if not segment.asked or (line.place is None and not by_caller):
-                raise BudgetSpent("seconds" if end.by == "seconds" else "tokens")
-        outcome = end.outcome
-        if outcome == "eos" and asking.before is None:
-            outcome = segment.outcome = "done"  # a question's answer ends where the model ends it
-        if asking.phase == "plan" and asking.before is None:
-            state.plan_ready(line, "".join(segment.written))
-        self._last_outcome = outcome if outcome in ("length", "timeout") else None
-        return Completion(
-            text="".join(segment.written),
-            outcome=outcome,
-            tokens=segment.tokens,
-            reasoning="".join(segment.reasoning),
-            stopped_at=end.mark,
-            model=asking.model,
-            logprobs=asked.logprobs,
-        )
+        share = None if siblings is None else siblings.share
+        completion = await complete(self._state, self._line, asking, share)
+        self._last_outcome = completion.outcome if completion.outcome in ("length", "timeout") else None
+        return completion
 
     def _child(
         self, line: LiveThread, before: Spans, item: object, *, siblings: Siblings, board: Board
@@ -385,9 +331,3 @@ class Scope:
                 await promise.close()
         finally:
             self._alive = False
-
-
-def _watch(stop: Stop, phase: Phase) -> Watch:
-    if isinstance(stop, str):
-        raise ConfigurationError(f"stop={stop!r}: give a list of strings, such as [{stop!r}]")
-    return stop if isinstance(stop, Watch) else StopWatch(stop, phase)

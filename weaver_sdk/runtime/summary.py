@@ -9,12 +9,13 @@ from weaver_sdk.runtime.recorder import Recorder
 from weaver_sdk.telemetry import measures
 
 
-def summarize(config: RunConfig, main: LiveThread, recorder: Recorder, finish: Finish) -> Result:
+def summarize(config: RunConfig, main: LiveThread, recorder: Recorder, finish: Finish, prompt: str) -> Result:
     """Return the result of a run as far as it has come."""
     trace, text = freeze(main), main.text
     telemetry = _telemetry(trace, main, recorder, config)
     draft = Draft(
         text=text,
+        prompt=prompt,
         answer="".join(main.answer),
         forks=telemetry.forks,
         finish=finish,

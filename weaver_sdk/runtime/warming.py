@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self
 
 from weaver_sdk.backends.base import CompletionRequest, Prompt
 from weaver_sdk.errors import BackendError
-from weaver_sdk.runtime.completion import prefill
 from weaver_sdk.runtime.config import RunConfig
 from weaver_sdk.runtime.lines import Spans, text_of
+from weaver_sdk.runtime.reader import prefill
 from weaver_sdk.runtime.recorder import Recorder
 
 if TYPE_CHECKING:

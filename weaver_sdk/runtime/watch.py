@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.result import Outcome, Phase
 
 Piece = tuple[Phase, str]
@@ -104,6 +105,21 @@ class StopWatch:
     def stopped(self, matched: str | None, *, sure: bool) -> StopFound | None:
         """Return the stop string that the server names."""
         return StopFound(matched) if matched in self.stops else None
+
+
+Stop = Sequence[str] | Watch
+"""What ends a text: strings, or what reads it as it streams."""
+
+
+def watch_for(stop: Stop, phase: Phase) -> Watch:
+    """Return what reads a text and ends it.
+
+    Raises:
+        ConfigurationError: `stop` is a single string, which is a sequence of its letters too.
+    """
+    if isinstance(stop, str):
+        raise ConfigurationError(f"stop={stop!r}: give a list of strings, such as [{stop!r}]")
+    return stop if isinstance(stop, Watch) else StopWatch(stop, phase)
 
 
 def _beginning(text: str, stop: str) -> int:

@@ -5,23 +5,20 @@ The one file that knows both the markup and the runtime.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 from weaver_sdk.backends.base import Prompt
 from weaver_sdk.markup import (
     THREADWEAVER,
     Dialect,
     Outline,
-    Tag,
     build_problem_messages,
     close_block,
     close_think,
     has_box,
     read_outlines,
-    scan,
     thread_prefix,
 )
 from weaver_sdk.result import Draft, Findings
@@ -29,8 +26,8 @@ from weaver_sdk.runtime.completion import Completion
 from weaver_sdk.runtime.forks import Stitching
 from weaver_sdk.runtime.scope import Scope
 from weaver_sdk.strategies.grammars import Place
-from weaver_sdk.strategies.reading import read_trajectory
-from weaver_sdk.strategies.stitched import joined_spans
+from weaver_sdk.strategies.reading import read_trajectory, warn_inexact
+from weaver_sdk.strategies.stitched import joined_spans, task_of
 from weaver_sdk.strategies.tags import (
     FORK,
     THINK_END,
@@ -38,13 +35,12 @@ from weaver_sdk.strategies.tags import (
     TagFound,
     TagWatch,
     forbidden_in_thread,
+    is_answering,
     is_open,
     main_rules,
     plain_rules,
     thread_rules,
 )
-
-_log = logging.getLogger("weaver_sdk")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +61,8 @@ class Native:
 
     def read(self, draft: Draft) -> Findings:
         """Return what the trajectory holds."""
-        return read_trajectory(draft, self.dialect)
+        think_open = draft.prompt.rstrip().endswith(self.dialect.think[0])
+        return read_trajectory(draft, self.dialect, think_open=think_open)
 
     def sequential(self) -> Native:
         """Return the same: in a run that may not fork, tags are plain text."""
@@ -102,9 +99,7 @@ class Machine:
         self._stop = stop
         self._think_open = prompt.text.rstrip().endswith(dialect.think[0])
         self._forked = bool(scope.ended)
-        self._unreadable = (
-            0  # outlines that no fork came of; they use up forks, lest a model write no end of them
-        )
+        self._unreadable = 0  # outlines without a fork; they use up forks, lest a model write no end of them
         self._answering = is_answering(scope.text, dialect)
 
     async def main_line(self) -> None:
@@ -153,7 +148,7 @@ class Machine:
         dialect = self._dialect
         while True:
             rules = thread_rules(dialect, may_fork=self._may_fork(scope))
-            said, _ = await self._decode(scope, rules, "thread", task=_task(dialect, outline))
+            said, _ = await self._decode(scope, rules, "thread", task=task_of(outline, dialect))
             found = said.stopped_at
             if not isinstance(found, TagFound) or found.key != FORK:
                 break
@@ -183,7 +178,7 @@ class Machine:
             self._unreadable += 1
             return
         if not dialect.exact:
-            _warn_inexact(dialect.name)
+            warn_inexact(dialect.name)
         self._forked = True
         await fork_outlines(scope, found.outlines, self._thread, dialect)
 
@@ -248,21 +243,8 @@ async def fork_outlines(
     return await scope.fork(outlines[:limit], work, label=_label, join=joining, phase="plan")
 
 
-def is_answering(text: str, dialect: Dialect) -> bool:
-    """Tell whether the reasoning is over."""
-    return any(
-        isinstance(token, Tag) and token.name == "think" and token.closing for token in scan(text, dialect)
-    )
-
-
 def _label(outline: Outline) -> tuple[str, str]:
     return outline.label, outline.text
-
-
-def _task(dialect: Dialect, outline: Outline) -> str:
-    """Say what a thread has to write, for servers that can only be asked to go on."""
-    about = f" ({outline.text})" if outline.text else ""
-    return f"Write only part {outline.label}{about}, and close it with {dialect.thread[1]}."
 
 
 def _note_strays(scope: Scope, watch: TagWatch, *, may_fork: bool) -> None:
@@ -271,13 +253,3 @@ def _note_strays(scope: Scope, watch: TagWatch, *, may_fork: bool) -> None:
         scope.repaired("forks_over_limit", "outlines were left as text: no further block is allowed")
     if any(name == "thread" for name, _ in watch.passed):
         scope.repaired("stray_tag", "tags of a thread outside a block's threads were left as text")
-
-
-@cache
-def _warn_inexact(dialect: str) -> None:
-    """Say once what `Dialect.exact` means for the user."""
-    _log.warning(
-        "models of dialect %r are trained with threads that do not see each other: joined as text, they come "
-        "near to that and no more",
-        dialect,
-    )

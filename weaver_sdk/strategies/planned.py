@@ -13,7 +13,7 @@ from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import Dialect, Outline, close_block
 from weaver_sdk.result import Draft, Findings
 from weaver_sdk.strategies.bare import Bare
-from weaver_sdk.strategies.native import fork_outlines, is_answering
+from weaver_sdk.strategies.native import fork_outlines
 from weaver_sdk.strategies.prompted import SEEDED_THREADWEAVER, SEQUENTIAL_INSTRUCTION
 from weaver_sdk.strategies.questions import (
     join_turns,
@@ -24,7 +24,7 @@ from weaver_sdk.strategies.questions import (
 )
 from weaver_sdk.strategies.reading import read_trajectory
 from weaver_sdk.strategies.stitched import outline_of
-from weaver_sdk.strategies.tags import SpokenWatch
+from weaver_sdk.strategies.tags import SpokenWatch, is_answering
 from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
 
 if TYPE_CHECKING:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+
 from weaver_sdk.markup import Dialect, extract_answer, has_escaped_tags, is_well_formed
 from weaver_sdk.result import Draft, Findings, NoForkReason
+
+_log = logging.getLogger("weaver_sdk")
 
 
 def read_trajectory(
@@ -30,4 +35,14 @@ def read_trajectory(
         well_formed=is_well_formed(draft.text, dialect, max(1, draft.max_depth), think_open=think_open),
         exact=dialect.exact or draft.forks == 0,
         no_fork_reason=reason,
+    )
+
+
+@cache
+def warn_inexact(dialect: str) -> None:
+    """Say once what `Dialect.exact` means for the user."""
+    _log.warning(
+        "models of dialect %r are trained with threads that do not see each other: joined as text, they come "
+        "near to that and no more",
+        dialect,
     )

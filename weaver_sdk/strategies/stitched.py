@@ -55,3 +55,9 @@ def outline_of(thread: JoinedThread) -> Outline:
     """Return the outline that a thread works on."""
     assert isinstance(thread.item, Outline)
     return thread.item
+
+
+def task_of(outline: Outline, dialect: Dialect) -> str:
+    """Say what a thread has to write, for servers that can only be asked to go on."""
+    about = f" ({outline.text})" if outline.text else ""
+    return f"Write only part {outline.label}{about}, and close it with {dialect.thread[1]}."

@@ -73,6 +73,13 @@ def is_open(text: str, dialect: Dialect, name: TagName, *, before: bool = False)
     return not tags[-1].closing if tags else before
 
 
+def is_answering(text: str, dialect: Dialect) -> bool:
+    """Tell whether the reasoning is over."""
+    return any(
+        isinstance(token, Tag) and token.name == "think" and token.closing for token in scan(text, dialect)
+    )
+
+
 @dataclass(frozen=True)
 class TagFound:
     """A tag that ended a text."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from weaver_sdk.backends.base import Backend, Capabilities, Chunk, CompletionRequest, Span, TellsTokens
 from weaver_sdk.markup import THREADWEAVER, Dialect, Outline
-from weaver_sdk.runtime.completion import prefill
+from weaver_sdk.runtime.reader import prefill
 from weaver_sdk.strategies.worked import open_block
 
 _LABEL = re.compile(r"(\d+):$")
