@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from weaver_sdk.backends.base import CompletionRequest, Prompt, SharedPrefix, Span
 from weaver_sdk.backends.drift import drift_tokens
@@ -84,9 +85,10 @@ async def complete(state: RunState, line: LiveThread, asking: Asking, share: Sha
     if segment not in line.parts:
         line.parts.append(segment)
     end = await _streamed(state, line, asking, segment, reader, context, share)
+    cut_by = _cut_by(state, end, asking, allowed)
     if line.place is None:
         state.main_end = end
-        if end.by == "seconds" or (end.by == "tokens" and _is_ours(state, asking, allowed)):
+        if cut_by == "budget":
             raise BudgetSpent("seconds" if end.by == "seconds" else "tokens")
     if end.by == "eos" and asking.before is None:
         segment.outcome = "done"  # the answer to a question ends where the model ends it
@@ -97,6 +99,7 @@ async def complete(state: RunState, line: LiveThread, asking: Asking, share: Sha
         text=text,
         outcome=segment.outcome,
         tokens=segment.tokens,
+        cut_by=cut_by,
         reasoning="".join(segment.reasoning),
         stopped_at=end.mark,
         model=asking.model,
@@ -104,10 +107,16 @@ async def complete(state: RunState, line: LiveThread, asking: Asking, share: Sha
     )
 
 
-def _is_ours(state: RunState, asking: Asking, allowed: int | None) -> bool:
-    """Tell whether the budget cut a text, and not the limit of the call itself."""
+def _cut_by(
+    state: RunState, end: End, asking: Asking, allowed: int | None
+) -> Literal["call", "budget", "server"] | None:
+    """Tell whose limit cut a text, if one did."""
+    if end.by == "length":
+        return "server"
+    if end.by not in ("tokens", "seconds"):
+        return None
     by_call = asking.max_tokens is not None and (allowed is None or asking.max_tokens < allowed)
-    return not by_call or state.ledger.exhausted()
+    return "call" if end.by == "tokens" and by_call and not state.ledger.exhausted() else "budget"
 
 
 async def _streamed(

@@ -37,6 +37,8 @@ class Completion:
     """`done` at its own end or at a stop string; `eos` where the sequence ended before a stop string came;
     `length` and `timeout` where a limit cut it."""
     tokens: int
+    cut_by: Literal["call", "budget", "server"] | None = None
+    """Whose limit cut it: the call's own, the run's budget, or the server's; `None` where none did."""
     reasoning: str = ""
     """What a chat server sent in a field of its own, beside the text."""
     stopped_at: Mark | None = None

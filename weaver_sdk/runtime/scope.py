@@ -71,6 +71,11 @@ class Scope:
         return self._state.config.mode
 
     @property
+    def sampling(self) -> Sampling:
+        """How the run picks tokens where a call says nothing else."""
+        return self._state.config.sampling
+
+    @property
     def label(self) -> str:
         """What this thread works on, in words; "" on the main line."""
         return self._line.label
@@ -301,7 +306,8 @@ class Scope:
         siblings, self._siblings = self._siblings, None
         share = None if siblings is None else siblings.share
         completion = await complete(self._state, self._line, asking, share)
-        self._last_outcome = completion.outcome if completion.outcome in ("length", "timeout") else None
+        if asking.keep:  # a limit that the strategy set itself cuts nothing short
+            self._last_outcome = completion.outcome if completion.cut_by in ("budget", "server") else None
         return completion
 
     def _child(

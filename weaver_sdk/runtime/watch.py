@@ -78,7 +78,7 @@ class StopWatch:
     def __init__(self, stops: Sequence[str], phase: Phase) -> None:
         self.stops = tuple(stops)
         self.ended: StopFound | None = None
-        self._phase = phase
+        self._phase: Phase = phase
         self._held = ""
 
     def feed(self, text: str) -> Iterable[Piece]:

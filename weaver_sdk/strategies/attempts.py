@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from weaver_sdk.errors import ConfigurationError
@@ -17,8 +18,11 @@ def attempts(count: int) -> list[str]:
 
 
 async def attempt(scope: Scope, name: str, asked: Messages | None = None) -> None:
-    """Ask a question once: the run's own where no other is given."""
-    await scope.ask(scope.messages if asked is None else asked)
+    """Ask a question once: the run's own where no other is given. Each attempt has a seed of its own."""
+    sampling = scope.sampling
+    if sampling.seed is not None and scope.place is not None:
+        sampling = replace(sampling, seed=sampling.seed + scope.place[1] - 1)
+    await scope.ask(scope.messages if asked is None else asked, sampling=sampling)
 
 
 def texts_of(scope: Scope) -> list[str]:

@@ -122,7 +122,7 @@ class TagWatch:
         """Tags that were read as text."""
         self._rules = rules
         self._scanner = Scanner(dialect)
-        self._phase = phase
+        self._phase: Phase = phase
         self._forks = forks
         self._open_outlines = False
         self._after_tag = False
@@ -176,9 +176,10 @@ class TagWatch:
         if self._open_outlines and self._forks and self._phase == "reasoning":
             return [("plan", text)]
         after_tag, self._after_tag = self._after_tag, False
+        settled: list[tuple[Phase, str]] = [(self._phase, text)]
         if after_tag and text.startswith("\n"):
-            return [("plan", "\n"), (self._phase, text[1:])]
-        return [(self._phase, text)]
+            settled = [("plan", "\n"), (self._phase, text[1:])]
+        return settled
 
 
 class SpokenWatch:
@@ -195,7 +196,7 @@ class SpokenWatch:
 
     def __init__(self, dialect: Dialect, phase: Phase, begin: str = "") -> None:
         self._scanner = Scanner(dialect)
-        self._phase = phase
+        self._phase: Phase = phase
         self._begin = begin
         self._begun = False
 
