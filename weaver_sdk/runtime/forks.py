@@ -217,8 +217,10 @@ async def each(
     try:
         async with _threads(opened, work) as ended:
             yield ended
-    finally:
-        opened.join()
+    except BudgetSpent:
+        opened.join()  # the run goes on with `conclude`
+        raise
+    opened.join()
     parent._check_budget()
 
 

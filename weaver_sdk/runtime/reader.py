@@ -71,7 +71,8 @@ class Reader:
                 self._broken = self._broken or chunk.retry.resumed
                 continue
             self._count(chunk)
-            self.logprobs += chunk.logprobs
+            if chunk.logprobs:
+                self.logprobs += chunk.logprobs
             if chunk.finish_reason is not None:
                 finish = chunk
             if chunk.reasoning:

@@ -40,6 +40,11 @@ class Recorder:
         """Return the seconds since the run began."""
         return time.monotonic() - self._began
 
+    @property
+    def listened_to(self) -> bool:
+        """Whether anybody wants events."""
+        return bool(self._listeners)
+
     def emit(self, event: Callable[..., Event], **fields: Any) -> None:
         """Make an event with the run's id and the time, and let it out, where somebody listens.
 

@@ -77,6 +77,8 @@ class RunState:
         """Note new text of a line, and let it out as an event."""
         if phase == "answer" and kept and text:
             line.answer.append(text)
+        if not self.recorder.listened_to:
+            return  # this runs for every chunk
         if line.place is None:
             self.recorder.emit(SegmentDelta, text=text, phase=phase, kept=kept, reasoning=reasoning)
         else:

@@ -148,6 +148,8 @@ class TagWatch:
         return TagFound(key, next(text for text, stop in self._rules.stops.items() if stop == key))
 
     def _take(self, tokens: list[Token]) -> list[tuple[Phase, str]]:
+        if len(tokens) == 1 and isinstance(tokens[0], Text) and not self._after_tag:
+            return self._text(tokens[0].text)  # as almost every chunk is
         settled: list[tuple[Phase, str]] = []
         for token in tokens:
             if isinstance(token, Text):
@@ -175,11 +177,11 @@ class TagWatch:
     def _text(self, text: str) -> list[tuple[Phase, str]]:
         if self._open_outlines and self._forks and self._phase == "reasoning":
             return [("plan", text)]
-        after_tag, self._after_tag = self._after_tag, False
-        settled: list[tuple[Phase, str]] = [(self._phase, text)]
-        if after_tag and text.startswith("\n"):
-            settled = [("plan", "\n"), (self._phase, text[1:])]
-        return settled
+        if self._after_tag:
+            self._after_tag = False
+            if text.startswith("\n"):
+                return [("plan", "\n"), (self._phase, text[1:])]
+        return [(self._phase, text)]
 
 
 class SpokenWatch:
