@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.backends.collecting import WORDS, asking, collect, policy, server
 from weaver_sdk import ParallelReasoner, Result
-from weaver_sdk.backends.base import Chunk, CompletionRequest
+from weaver_sdk.backends.base import Chunk, CompletionRequest, Retry
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.limiter import GROWS_AFTER, AdaptiveLimit, ConcurrencyLimiter, Permit
 from weaver_sdk.backends.retry import stream_with_retries
@@ -281,6 +281,37 @@ def test_it_is_raised_by_one_after_some_that_went_well_while_it_was_full() -> No
         assert not limit.ended(permit)
     limit.ended(waiting)
     assert not limit.out
+
+
+def test_it_is_never_raised_over_the_bound() -> None:
+    limit = AdaptiveLimit(3, learned=2)
+    waiting = [limit.take()]
+    for _ in range(5 * GROWS_AFTER):
+        while len(limit.out) < (limit.learned or 0) - 1:
+            waiting.append(limit.take())
+        permit = limit.take()
+        permit.accepted = True
+        limit.ended(permit)
+    assert limit.learned == 3
+
+
+async def test_that_a_request_left_is_no_answer_yet() -> None:
+    limiter = ConcurrencyLimiter(MANY)
+
+    async def silent(_: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        yield Chunk(sent=True)  # a backend with retries of its own
+        yield Chunk(retry=Retry(attempt=2, delay=0, reason="no"))
+        yield Chunk(text="an answer")
+
+    under_way = [stream_with_retries(silent, asking(), policy(0), limiter) for _ in range(5)]
+    for stream in under_way:
+        assert [bool((await anext(stream)).text) for _ in range(3)] == [False] * 3
+    with pytest.raises(APIStatusError):
+        async for _ in completing(limiter, APIStatusError("no", status=429)):
+            pass
+    assert limiter.learned == 3  # half of six, not the five
+    for stream in under_way:
+        await stream.aclose()
 
 
 @given(
