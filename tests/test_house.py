@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -29,23 +30,30 @@ FLOORS = [
 ]
 """From the top down; `testing` and `training` stand beside the house and may use all of it."""
 HEIGHT = {room: len(FLOORS) - level for level, rooms in enumerate(FLOORS) for room in rooms}
+PUBLIC = {f"weaver_sdk.{name}": module for name, module in weaver_sdk._MODULE_OF.items()}
+"""Where the names live that the package itself hands out."""
 
 
-def rooms_used(file: Path) -> set[str]:
-    """The rooms of this package that a file imports when it runs, at its top or inside a function."""
+def modules_used(file: Path) -> set[str]:
+    """All that a file imports when it runs, at its top or inside a function: modules, and names of them."""
     tree = ast.parse(file.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             node.body = []
-    names = {
-        name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in (
-            [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-        )
-    }
-    return {name.split(".")[1] for name in names if name.startswith("weaver_sdk.")}
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            used |= {node.module or "", *(PUBLIC.get(name, name) for name in names)}
+        elif isinstance(node, ast.Import):
+            used |= {alias.name for alias in node.names}
+    return used
+
+
+def rooms_used(file: Path) -> set[str]:
+    """The rooms of this package that a file imports when it runs."""
+    rooms = {name.split(".")[1] for name in modules_used(file) if name.startswith("weaver_sdk.")}
+    return rooms - {"__version__"}
 
 
 def room_of(file: Path) -> str:
@@ -62,6 +70,81 @@ def test_imports_run_downwards_only(file: Path) -> None:
     assert not upwards, f"{file.name} uses {upwards}, which lie above it"
 
 
+NEVER = [
+    ("markup", ("asyncio", "time", "weaver_sdk.backends", "weaver_sdk.runtime")),
+    ("backends", ("weaver_sdk.markup",)),
+    ("runtime", ("weaver_sdk.markup", "weaver_sdk.engines")),
+]
+"""What a room must not import though it may lie below: the rules that floors do not hold."""
+ENGINES = ("weaver_sdk.engines.llama", "weaver_sdk.engines.vllm")
+
+
+def breaches(files: Iterable[Path], *forbidden: str) -> list[str]:
+    """Which files import, when they run, a module of these or what lies in it."""
+    return [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in files
+        for name in sorted(modules_used(file))
+        if any(name == module or name.startswith(module + ".") for module in forbidden)
+    ]
+
+
+@pytest.mark.parametrize(("room", "forbidden"), NEVER, ids=[room for room, _ in NEVER])
+def test_what_a_room_must_never_import(room: str, forbidden: tuple[str, ...]) -> None:
+    files = [file for file in FILES if room_of(file) == room]
+    assert files
+    assert breaches(files, *forbidden) == []
+
+
+def test_one_strategy_alone_knows_both_the_markup_and_the_runtime() -> None:
+    both = [
+        file.name for file in (ROOT / "strategies").glob("*.py") if {"markup", "runtime"} <= rooms_used(file)
+    ]
+    assert both == ["native.py"]
+
+
+def test_the_house_knows_nothing_of_what_stands_beside_it() -> None:
+    assert breaches(FILES, "weaver_sdk.training", "weaver_sdk.testing") == []
+
+
+def test_nobody_imports_the_command_line() -> None:
+    others = [file for file in ROOT.rglob("*.py") if room_of(file) != "cli"]
+    assert breaches(others, "weaver_sdk.cli") == []
+
+
+def breaches_at_the_top(files: Iterable[Path]) -> list[str]:
+    """Which files import an engine as soon as they are imported themselves."""
+    return [
+        f"{file.relative_to(ROOT)} imports {node.module}"
+        for file in files
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ENGINES)
+    ]
+
+
+def test_who_knows_an_engine_by_its_class() -> None:
+    """Whoever knows none cannot ask which one it has: what engines differ in, they tell by themselves."""
+    known = {
+        str(file.relative_to(ROOT))
+        for file in FILES
+        if room_of(file) != "engines" and breaches([file], *ENGINES)
+    }
+    assert known == {"reasoner.py", "cli/serve.py", "cli/server.py"}
+    assert breaches_at_the_top(ROOT / name for name in known) == []
+
+
+def test_no_name_says_nothing_and_every_import_is_written_out() -> None:
+    everything = [*ROOT.rglob("*.py")]
+    vague = {"utils", "helpers", "common", "manager", "core"}
+    assert not [file for file in everything if vague & {*file.relative_to(ROOT).with_suffix("").parts}]
+    assert not [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in everything
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+
+
 def test_every_room_stands_on_a_floor() -> None:
     rooms = {room_of(file) for file in ROOT.rglob("*.py")} - {"__init__", "testing", "training"}
     assert rooms <= set(HEIGHT)
@@ -71,6 +154,20 @@ def test_every_public_name_is_there() -> None:
     for name in weaver_sdk.__all__:
         assert getattr(weaver_sdk, name) is not None
     assert set(weaver_sdk.__all__) <= set(dir(weaver_sdk))
+
+
+def test_users_and_type_checkers_see_the_same_names_from_the_same_places() -> None:
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    [seen] = [node for node in tree.body if isinstance(node, ast.If)]
+    typed = {
+        node.module: tuple(alias.name for alias in node.names)
+        for node in seen.body
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert typed == weaver_sdk._MODULES
+    lazy = [name for names in weaver_sdk._MODULES.values() for name in names]
+    assert len(lazy) == len(set(lazy))
+    assert sorted(lazy) == sorted(weaver_sdk.__all__)
 
 
 def test_a_name_that_is_not_there_is_said_so() -> None:
