@@ -1,6 +1,7 @@
 """`ParallelReasoner`: solve, stream, solve_many, solve_sync."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -8,12 +9,20 @@ from weaver_sdk import (
     APIStatusError,
     Budget,
     ConfigurationError,
+    Event,
     ParallelReasoner,
     Result,
     Sampling,
     WeaverError,
 )
-from weaver_sdk.testing import Reply, ScriptedBackend, ScriptedServer, fork_join_script
+from weaver_sdk.testing import (
+    Behaviour,
+    Received,
+    Reply,
+    ScriptedBackend,
+    ScriptedServer,
+    fork_join_script,
+)
 
 SCRIPT = fork_join_script(8)
 PROBLEMS = [trajectory.problem for trajectory in SCRIPT.trajectories]
@@ -74,6 +83,56 @@ async def test_leaving_solve_many_early_stops_what_runs() -> None:
             break
         await results.aclose()
         assert backend.running == 0
+
+
+async def test_leaving_solve_many_early_ends_its_runs_on_the_server() -> None:
+    """The runs that go on would go on for ever, and those that wait do not begin."""
+
+    def behave(received: Received) -> Behaviour | None:
+        first = received.body["prompt"].startswith(PROBLEMS[0])
+        return None if first else Behaviour(broken_off="hung", after=3)
+
+    async with (
+        ScriptedServer(SCRIPT, behave=behave) as server,
+        ParallelReasoner(base_url=server.base_url, template=str_of_problem) as reasoner,
+    ):
+        async with aclosing(reasoner.solve_many(PROBLEMS, concurrency=4)) as results:
+            assert (await anext(results)).index == 0
+            while server.running < 3:
+                await asyncio.sleep(0)
+        await server.until_idle()
+        assert server.aborted in (3, 4)  # the fifth problem may have begun when the first was done
+        assert not any(received.body["prompt"] in PROBLEMS[5:] for received in server.completions)
+
+
+async def test_leaving_solve_many_early_waits_until_its_runs_have_ended() -> None:
+    def answer(request):  # type: ignore[no-untyped-def]
+        text = SCRIPT(request.text)
+        return text if PROBLEMS[0] in request.text else Reply(text, hangs=True)
+
+    backend = ScriptedBackend(answer)
+    events: list[Event] = []
+    async with scripted(backend) as reasoner:
+        async with aclosing(reasoner.solve_many(PROBLEMS, on_event=events.append)) as results:
+            assert (await anext(results)).index == 0
+            assert backend.running == 7
+        assert (backend.running, backend.aborted) == (0, 7)
+    ends = [event.result.finish for event in events if event.kind == "run_finished"]
+    assert sorted(ends) == ["cancelled"] * 7 + ["stop"]
+
+
+async def test_each_failed_problem_is_named_by_its_index() -> None:
+    def answer(request):  # type: ignore[no-untyped-def]
+        for n in (1, 4, 6):
+            if request.text.startswith(PROBLEMS[n]):
+                return Reply(error=APIStatusError(f"broken {n}", status=500))
+        return SCRIPT(request.text)
+
+    with pytest.raises(ExceptionGroup, match="3 problems failed") as caught:
+        async with scripted(ScriptedBackend(answer)) as reasoner:
+            _ = [result async for result in reasoner.solve_many(PROBLEMS, concurrency=2)]
+    told = {str(error): error.__notes__[-1] for error in caught.value.exceptions}
+    assert told == {f"broken {n}": f"problem {n}" for n in (1, 4, 6)}
 
 
 def test_solve_sync_needs_no_event_loop() -> None:

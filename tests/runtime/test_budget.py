@@ -9,6 +9,7 @@ from tests.runtime.play import ANSWER, OUTLINES, kinds, new_run, play, table, th
 from weaver_sdk.backends.base import CompletionRequest
 from weaver_sdk.errors import BudgetError
 from weaver_sdk.options import Budget
+from weaver_sdk.result import Fork, Segment
 from weaver_sdk.testing import Reply, ScriptedBackend
 
 LONG = " word" * 1000
@@ -208,3 +209,53 @@ async def test_the_critical_path_is_held_inside_nested_blocks_too() -> None:
     assert result.telemetry.forks == 2
     assert result.telemetry.critical_path_tokens <= 150
     assert (result.finish, result.answer) == ("budget", "7")
+
+
+def forks_inside(inside: str, after: str):  # type: ignore[no-untyped-def]
+    """Thread 1 forks itself: the threads inside it write `inside`, and after their join it writes `after`."""
+    inner = " so\n<Parallel>\n<Outlines>\n<Outline>1: c</Outline>\n<Outline>2: d</Outline>\n</Outlines>"
+
+    def answer(request: CompletionRequest) -> Reply:
+        depth = request.prefix.count("<Outlines>")
+        if request.prefix == "":
+            return Reply(FORKED["Q"])
+        if depth == 1:
+            return Reply(inner if request.prefix.endswith("1:") else " two\n</Thread>")
+        if request.prefix.endswith(":"):
+            return Reply(inside)
+        open_threads = request.prefix.count("<Thread>") - request.prefix.count("</Thread>")
+        return Reply(after if open_threads else ANSWER)
+
+    return answer
+
+
+async def test_of_threads_inside_a_thread_the_longest_counts_towards_its_limit() -> None:
+    def answer(request: CompletionRequest) -> Reply:
+        reply = forks_inside(" c" * 10 + "\n</Thread>", LONG)(request)
+        second = request.prefix.count("<Outlines>") == 2 and request.prefix.endswith("2:")
+        return Reply(" d" * 30 + "\n</Thread>") if second else reply
+
+    result = await play(answer, budget=Budget(thread_tokens=100, max_depth=2))
+    outer = threads(result)[0]
+    before, inner, after = outer.trace
+    assert isinstance(before, Segment)
+    assert isinstance(inner, Fork)
+    assert isinstance(after, Segment)
+    assert [thread.outcome for thread in inner.threads] == ["done", "done"]
+    short, long = (thread.tokens for thread in inner.threads)
+    assert (short, long) == (12, 32)
+    assert before.tokens + long + after.tokens == 100
+    assert outer.tokens == 100 + short
+    assert outer.outcome == "length"
+    assert (result.finish, result.answer) == ("stop", "42")
+
+
+async def test_a_thread_inside_a_thread_has_the_whole_limit_and_leaves_nothing_of_it() -> None:
+    result = await play(forks_inside(LONG, LONG), budget=Budget(thread_tokens=100, max_depth=2))
+    outer = threads(result)[0]
+    inner = next(part for part in outer.trace if isinstance(part, Fork))
+    assert [(thread.tokens, thread.outcome) for thread in inner.threads] == [(100, "length")] * 2
+    assert [part.kind for part in outer.trace] == ["segment", "fork"]
+    assert outer.outcome == "length"
+    assert threads(result)[1].outcome == "done"
+    assert (result.finish, result.answer) == ("stop", "42")
