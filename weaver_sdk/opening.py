@@ -64,8 +64,7 @@ async def open_further(
             f"models={{{name!r}: {choice!r}}}: a name alone is a model on the reasoner's own server, "
             "and here that has but one; give a Server(…) or a Backend"
         )
-    backend = _to_server(config, type(main), choice, main.capabilities)
-    opened.push_async_callback(backend.aclose)
+    backend = main.for_model(choice)
     return as_model(backend, config, await template_of(backend, config))
 
 

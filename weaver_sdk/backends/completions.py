@@ -35,7 +35,6 @@ class CompletionsBackend(ServerBackend):
     """
 
     api: ClassVar[Api] = "completions"
-    _token_cache: TokenCache | None = None
 
     async def chat_template(self) -> ToldTemplate | None:
         """Ask the server how it wraps turns; call the answer with messages, as often as there are prompts.

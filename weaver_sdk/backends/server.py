@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import httpx2
 
@@ -19,7 +20,7 @@ from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import stream_with_retries
 from weaver_sdk.backends.routing import routing_headers
 from weaver_sdk.backends.servers import link_to
-from weaver_sdk.backends.tokens import ask_tokens
+from weaver_sdk.backends.tokens import TokenCache, ask_tokens
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.options import Limits, RetryPolicy
 
@@ -74,6 +75,7 @@ class ServerBackend(ABC):
         )
         self._capabilities = capabilities or known_host(self._link.base_url)
         self._refusals: Refusals | None = None
+        self._token_cache: TokenCache | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._model!r}, {self.base_url!r})"
@@ -108,6 +110,12 @@ class ServerBackend(ABC):
     def limiter(self) -> ConcurrencyLimiter:
         """Where requests to the server get their permits."""
         return self._limiter
+
+    def for_model(self, model: str) -> Self:
+        """Return a backend for another model of the same server: connections and permits are shared."""
+        other = copy(self)
+        other._model, other._refusals, other._token_cache = model, None, None
+        return other
 
     async def discover(self) -> ServerFacts:
         """Ask the server what it is, and fill in from its answer what was not given: model and capabilities.

@@ -149,7 +149,7 @@ async def _streamed(
     request = CompletionRequest(
         prompt=asking.prompt,
         prefix=prefix,
-        spans=context if config.prefix == "tokens" else None,
+        spans=context if config.prefix == "tokens" and asking.model == "main" else None,
         stop=asking.watch.stops,
         max_tokens=reader.allowance,
         sampling=asking.sampling or config.sampling,
@@ -167,7 +167,8 @@ async def _streamed(
             state.model(asking.model).backend, request, reader, deadline=deadline, on_sent=sent
         )
         segment.outcome = end.outcome
-        segment.ids = reader.ids_of_text(end, config.stop_tokens)
+        if asking.model == "main":  # another model's tokens mean nothing to this one
+            segment.ids = reader.ids_of_text(end, config.stop_tokens)
     except BackendError as error:
         segment.outcome = "error"
         error.add_note(f"in {request.where}")
