@@ -76,7 +76,7 @@ test-litellm: .venv-litellm/ready ## The adapter against the real litellm, in an
 
 test-train: .venv-train/ready ## The tests and types of training; installs torch
 	.venv-train/bin/pytest -q -m train tests/training
-	.venv-train/bin/mypy --config-file= --strict weaver_sdk/training
+	.venv-train/bin/mypy --config-file= --strict training
 
 .venv-vllm/ready: pyproject.toml
 	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm

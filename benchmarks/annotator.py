@@ -18,10 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from training.annotate import Teacher, Trace, annotate_all
 from weaver_sdk import LlamaServer
 from weaver_sdk.session import Session
 from weaver_sdk.session_config import SessionConfig
-from weaver_sdk.training.annotate import Teacher, Trace, annotate_all
 
 PROBLEMS = (
     ("A shop sells 12 boxes of 24 pens and 15 boxes of 18 pencils. How many things does it sell?", "558"),

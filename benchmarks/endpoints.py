@@ -21,10 +21,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from training.tasks import TASKS, Problem, problems
 from weaver_sdk import Budget, LlamaServer, ParallelReasoner, Result, Sampling
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.strategies.prompted import PromptedStrategy
-from weaver_sdk.training.tasks import TASKS, Problem, problems
 
 BUDGET = Budget(total_tokens=1500, thread_tokens=200)
 HELD_OUT = 2_000_003

@@ -14,9 +14,9 @@ from nano import selection
 from rich.console import Console
 from rich.progress import track
 
-from weaver_sdk.training.batches import pools
-from weaver_sdk.training.recipes import STAGES
-from weaver_sdk.training.sft import Recipe
+from training.batches import pools
+from training.recipes import STAGES
+from training.sft import Recipe
 
 
 def drawn(recipe: Recipe) -> set[str]:

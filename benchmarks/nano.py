@@ -23,11 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from weaver_sdk import Budget, ParallelReasoner
-from weaver_sdk.models import nano, sequential_twin
-from weaver_sdk.options import Mode
-from weaver_sdk.result import Result
-from weaver_sdk.training.tasks import (
+from training.tasks import (
     TASKS,
     Between,
     ByDigits,
@@ -38,6 +34,10 @@ from weaver_sdk.training.tasks import (
     Task,
     problems,
 )
+from weaver_sdk import Budget, ParallelReasoner
+from weaver_sdk.models import nano, sequential_twin
+from weaver_sdk.options import Mode
+from weaver_sdk.result import Result
 
 HELD_OUT = 11_000_003
 """Neither training nor the looks at a model in between (`quick_eval`) draw from this seed."""

@@ -19,8 +19,8 @@ from nano import HELD_OUT, all_runs, percent, wilson
 from rich.console import Console
 from rich.progress import track
 
+from training.tasks import TASKS, Problem, problems
 from weaver_sdk.result import Result
-from weaver_sdk.training.tasks import TASKS, Problem, problems
 
 
 def line(

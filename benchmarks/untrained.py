@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from weaver_sdk import Budget, LlamaServer, ParallelReasoner, Result, Sampling
-from weaver_sdk.backends.llama import LlamaBackend
+from weaver_sdk.engines.llama.backend import LlamaBackend
 from weaver_sdk.options import Mode
 
 Kind = Literal["sum", "comparison", "plan", "single"]

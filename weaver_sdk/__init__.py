@@ -16,7 +16,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weaver_sdk.backends.answer import Timeouts
     from weaver_sdk.backends.base import (
         Backend,
         Capabilities,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     )
     from weaver_sdk.backends.chat import ChatBackend
     from weaver_sdk.backends.completions import CompletionsBackend
+    from weaver_sdk.backends.http.response import Timeouts
     from weaver_sdk.backends.litellm import LiteLLMBackend
     from weaver_sdk.engines.llama import LlamaServer
     from weaver_sdk.engines.vllm import VLLMServer
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "weaver_sdk.backends.answer": ("Timeouts",),
+    "weaver_sdk.backends.http.response": ("Timeouts",),
     "weaver_sdk.backends.base": (
         "Backend",
         "Capabilities",

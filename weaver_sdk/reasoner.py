@@ -8,8 +8,8 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.batch import results_of
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.events import Event

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Api, Backend, Capabilities
-from weaver_sdk.backends.link import server_address
+from weaver_sdk.backends.http.response import Timeouts
+from weaver_sdk.backends.http.transport import server_address
 from weaver_sdk.engines.engine import Engine
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect

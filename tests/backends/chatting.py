@@ -3,9 +3,9 @@
 from typing import Any
 
 from tests.backends.collecting import QUESTION, Got, collect, model, policy
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Capabilities, CompletionRequest, Prefill, Prompt
 from weaver_sdk.backends.chat import ChatBackend
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.testing import Behaviour, Chat, ScriptedServer
 
 USER = {"role": "user", "content": QUESTION}

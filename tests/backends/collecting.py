@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend, Chunk, CompletionRequest, Prompt, Retry, Usage
 from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.errors import BackendError
 from weaver_sdk.options import RetryPolicy
 from weaver_sdk.testing import Behaviour, ScriptedServer

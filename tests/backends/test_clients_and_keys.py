@@ -8,10 +8,10 @@ import openai
 import pytest
 
 from tests.backends.collecting import WORDS, ask_once, asking, collect, policy, server
-from weaver_sdk.backends.clients import HttpxLink, OpenAILink
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.direct import DirectLink
-from weaver_sdk.backends.servers import link_to
+from weaver_sdk.backends.http.choose import link_to
+from weaver_sdk.backends.http.clients import HttpxLink, OpenAILink
+from weaver_sdk.backends.http.direct import DirectLink
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed, ProtocolError, WeaverError
 from weaver_sdk.testing import Behaviour
 

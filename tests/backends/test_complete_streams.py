@@ -7,9 +7,9 @@ import openai
 import pytest
 
 from tests.backends.collecting import WORDS, Got, ask_once, asking, collect, policy, server
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Usage
 from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.errors import APIStatusError, IdleTimeout, ProtocolError, TruncatedStream
 from weaver_sdk.testing import Behaviour
 

@@ -16,11 +16,11 @@ import httpx2
 import pytest
 
 from tests.backends.collecting import WORDS, collect, policy, server
-from weaver_sdk.backends import connections
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import CompletionRequest, Prompt
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.connections import Connections
+from weaver_sdk.backends.http import connections
+from weaver_sdk.backends.http.connections import Connections
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.errors import BackendError, ConnectionFailed
 from weaver_sdk.testing import Behaviour, fork_join_script, spawned_server
 

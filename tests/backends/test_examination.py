@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from weaver_sdk.backends.base import Prefill
-from weaver_sdk.backends.cache_counters import CacheCounters, read_cache_counters
-from weaver_sdk.backends.examination import COUNTED, examine
-from weaver_sdk.backends.findings import Drift, Examination
+from weaver_sdk.doctor.cache_counters import CacheCounters, read_cache_counters
+from weaver_sdk.doctor.diagnose import COUNTED, examine
+from weaver_sdk.doctor.report import Drift, Examination
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed
 from weaver_sdk.testing import Behaviour, Chat, Received, ScriptedServer
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weaver_sdk.backends.http1 import MAX_HEAD_BYTES, AnswerReader
+from weaver_sdk.backends.http.http1 import MAX_HEAD_BYTES, AnswerReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"

@@ -15,8 +15,8 @@ import pytest
 from tests.backends.chatting import asking_in_chat, chat_server
 from tests.backends.collecting import WORDS, Got, collect, model, policy
 from weaver_sdk import ParallelReasoner
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend, Capabilities, CompletionRequest, TokenLogprob
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.backends.litellm import LiteLLMBackend
 from weaver_sdk.errors import APIStatusError, ConnectionFailed, IdleTimeout, TruncatedStream
 from weaver_sdk.events import Event

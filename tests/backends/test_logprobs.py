@@ -13,8 +13,8 @@ from tests.backends.collecting import WORDS, Got, ask_once, asking, collect, pol
 from weaver_sdk.backends.base import Capabilities, Chunk, TokenLogprob
 from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
 from weaver_sdk.backends.continuation import without_repeats
-from weaver_sdk.backends.llama import read_chunk as read_llama_chunk
 from weaver_sdk.backends.payload import read_chunk, request_body
+from weaver_sdk.engines.llama.backend import read_chunk as read_llama_chunk
 from weaver_sdk.errors import ProtocolError
 from weaver_sdk.testing import Behaviour
 

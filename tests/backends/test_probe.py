@@ -11,8 +11,8 @@ from tests.backends.collecting import asking, collect, server
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
 from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.http.choose import link_to
 from weaver_sdk.backends.probe import probe, served_models
-from weaver_sdk.backends.servers import link_to
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed
 
 

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.backends.collecting import QUESTION, WORDS, ask_once, asking, collect, policy, server
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Chunk, CompletionRequest, SharedPrefix, Usage
 from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.http.errors import retry_after
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.retry import LONGEST_WAIT, stream_with_retries
-from weaver_sdk.backends.server_errors import retry_after
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed, TruncatedStream
 from weaver_sdk.options import RetryPolicy
 from weaver_sdk.testing import Behaviour

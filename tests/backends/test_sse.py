@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.growth import grows_linearly
-from weaver_sdk.backends import sse
-from weaver_sdk.backends.sse import Event, SSEReader
+from weaver_sdk.backends.http import sse
+from weaver_sdk.backends.http.sse import Event, SSEReader
 from weaver_sdk.errors import ProtocolError
 
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from tests.backends.collecting import ask_once, server
-from weaver_sdk.backends.answer import Timeouts
-from weaver_sdk.backends.connections import Connections
-from weaver_sdk.backends.link import server_address
+from weaver_sdk.backends.http.connections import Connections
+from weaver_sdk.backends.http.response import Timeouts
+from weaver_sdk.backends.http.transport import server_address
 from weaver_sdk.errors import ConfigurationError, IdleTimeout
 from weaver_sdk.testing import Behaviour, ScriptedServer
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.backends.test_examination import counting, kept_by
-from weaver_sdk.backends.findings import Crowd, Drift, Endpoint, Examination, Repeated
 from weaver_sdk.cli.diagnosis import advice, consequences, rows
+from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Examination, Repeated
 from weaver_sdk.testing import Behaviour, Chat, ScriptedServer
 
 GOOD = Endpoint(works=True, stops=True, names_stop=True, token_ids=True, counts_tokens=True)

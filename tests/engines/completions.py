@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 from weaver_sdk.backends.base import Chunk, CompletionRequest, Prompt, SharedPrefix, Usage
-from weaver_sdk.backends.llama import LlamaBackend
+from weaver_sdk.engines.llama.backend import LlamaBackend
 from weaver_sdk.options import Sampling
 
 GREEDY = Sampling(temperature=0)

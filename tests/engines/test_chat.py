@@ -9,9 +9,9 @@ from weaver_sdk.backends.base import Prefill
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.examination import examine
+from weaver_sdk.backends.http.choose import link_to
 from weaver_sdk.backends.probe import ask
-from weaver_sdk.backends.servers import link_to
+from weaver_sdk.doctor.diagnose import examine
 from weaver_sdk.engines.llama import LlamaServer
 from weaver_sdk.engines.models import weaver_nano
 

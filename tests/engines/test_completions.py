@@ -15,8 +15,8 @@ from tests.engines.completions import asked, complete, story
 from tests.engines.conftest import SLOTS
 from tests.engines.watching import within
 from weaver_sdk.backends.base import Backend
-from weaver_sdk.backends.llama import LlamaBackend, read_chunk
 from weaver_sdk.engines.llama import LlamaServer
+from weaver_sdk.engines.llama.backend import LlamaBackend, read_chunk
 from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError, ProtocolError
 from weaver_sdk.options import Sampling
 

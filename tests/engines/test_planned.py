@@ -1,7 +1,7 @@
 """Separate questions to a model that never learned to fork, on a real engine."""
 
 from weaver_sdk import Budget, LlamaServer, ParallelReasoner, Sampling
-from weaver_sdk.backends.llama import LlamaBackend
+from weaver_sdk.engines.llama.backend import LlamaBackend
 
 
 async def test_a_schema_holds_the_plan_and_the_run_comes_to_its_answer(engine: LlamaServer) -> None:

@@ -12,8 +12,8 @@ import pytest
 from tests.engines.completions import Completion, asked, complete, fork, story
 from tests.engines.conftest import SLOTS
 from weaver_sdk.backends.base import SharedPrefix
-from weaver_sdk.backends.llama import WORTH_SHARING, LlamaBackend
 from weaver_sdk.engines.llama import LlamaServer
+from weaver_sdk.engines.llama.backend import WORTH_SHARING, LlamaBackend
 
 
 @pytest.fixture

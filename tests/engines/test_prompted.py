@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from weaver_sdk.backends.llama import LlamaBackend
 from weaver_sdk.engines.llama import LlamaServer
+from weaver_sdk.engines.llama.backend import LlamaBackend
 from weaver_sdk.options import Sampling
 from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.runtime.run import Run

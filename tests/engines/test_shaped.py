@@ -3,7 +3,7 @@
 import pytest
 
 from weaver_sdk import LlamaServer, ParallelReasoner, Sampling
-from weaver_sdk.backends.llama import LlamaBackend
+from weaver_sdk.engines.llama.backend import LlamaBackend
 from weaver_sdk.options import PrefixForm
 from weaver_sdk.testing import Shape, ShapedBackend
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from weaver_sdk.backends.slots import Slot, SlotPool, common_prefix
+from weaver_sdk.backends.prefixes import common_prefix
+from weaver_sdk.engines.llama.slots import Slot, SlotPool
 
 
 def hold(pool: SlotPool, text: str) -> int:

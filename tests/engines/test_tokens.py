@@ -2,7 +2,7 @@
 
 from weaver_sdk import LlamaServer, ParallelReasoner, Sampling
 from weaver_sdk.backends.base import CompletionRequest
-from weaver_sdk.backends.llama import LlamaBackend
+from weaver_sdk.engines.llama.backend import LlamaBackend
 from weaver_sdk.strategies.choose import StrategyChoice
 
 GREEDY = Sampling(temperature=0.0)

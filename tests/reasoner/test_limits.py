@@ -13,7 +13,7 @@ from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.limited import LimitedBackend, limited
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.litellm import LiteLLMBackend
-from weaver_sdk.backends.llama import LlamaBackend
+from weaver_sdk.engines.llama.backend import LlamaBackend
 from weaver_sdk.events import Event, ThreadFinished, ThreadStarted
 from weaver_sdk.result import Fork
 from weaver_sdk.testing import Behaviour, Reply, ScriptedBackend, ScriptedServer, fork_join_script

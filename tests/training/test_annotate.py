@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from weaver_sdk.backends.base import CompletionRequest
-from weaver_sdk.markup import THREADWEAVER
-from weaver_sdk.markup.well_formed import check_well_formed
-from weaver_sdk.session_config import SessionConfig
-from weaver_sdk.testing import Reply, ScriptedBackend
-from weaver_sdk.training.annotate import (
+from training.annotate import (
     Refused,
     Teacher,
     Trace,
@@ -21,6 +16,11 @@ from weaver_sdk.training.annotate import (
     find_groups,
     find_steps,
 )
+from weaver_sdk.backends.base import CompletionRequest
+from weaver_sdk.markup import THREADWEAVER
+from weaver_sdk.markup.well_formed import check_well_formed
+from weaver_sdk.session_config import SessionConfig
+from weaver_sdk.testing import Reply, ScriptedBackend
 
 TRACE = Trace(
     problem="Compute 2*3 + 4*5",

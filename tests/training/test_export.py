@@ -13,15 +13,15 @@ from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
+from training import vocabulary  # noqa: E402
+from training.cli import app  # noqa: E402
+from training.decode import greedy  # noqa: E402
+from training.export_gguf import export_gguf  # noqa: E402
+from training.export_huggingface import export_huggingface  # noqa: E402
+from training.model import Llama, Shape  # noqa: E402
+from training.read_gguf import read_gguf  # noqa: E402
+from training.vocabulary import encode, prompt  # noqa: E402
 from weaver_sdk.engines.llama import LlamaServer  # noqa: E402
-from weaver_sdk.training import vocabulary  # noqa: E402
-from weaver_sdk.training.cli import app  # noqa: E402
-from weaver_sdk.training.decode import greedy  # noqa: E402
-from weaver_sdk.training.export_gguf import export_gguf  # noqa: E402
-from weaver_sdk.training.export_huggingface import export_huggingface  # noqa: E402
-from weaver_sdk.training.model import Llama, Shape  # noqa: E402
-from weaver_sdk.training.read_gguf import read_gguf  # noqa: E402
-from weaver_sdk.training.vocabulary import encode, prompt  # noqa: E402
 
 pytestmark = pytest.mark.train
 

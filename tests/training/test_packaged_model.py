@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from training.tasks import TASKS, Problem, problems
 from weaver_sdk import ParallelReasoner
 from weaver_sdk.models import nano, sequential_twin
 from weaver_sdk.options import Mode
 from weaver_sdk.result import Result
-from weaver_sdk.training.tasks import TASKS, Problem, problems
 
 HELD_OUT = 77_003  # a stream that neither training nor the benchmark draws from
 COUNT = 20

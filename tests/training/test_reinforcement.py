@@ -12,20 +12,20 @@ torch = pytest.importorskip("torch")
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from training import grpo  # noqa: E402
+from training.batches import collate  # noqa: E402
+from training.grpo import Plan, Reward, advantages, reinforce  # noqa: E402
+from training.model import Llama, Shape  # noqa: E402
+from training.rollouts import run_units  # noqa: E402
+from training.sft import edge_losses  # noqa: E402
+from training.tasks import Problem, SumsOfProducts, problems  # noqa: E402
+from training.trie import build  # noqa: E402
+from training.units import units  # noqa: E402
+from training.vocabulary import END, prompt  # noqa: E402
 from weaver_sdk import ParallelReasoner  # noqa: E402
 from weaver_sdk.backends.base import CompletionRequest  # noqa: E402
 from weaver_sdk.result import Result  # noqa: E402
 from weaver_sdk.testing import Reply, ScriptedBackend  # noqa: E402
-from weaver_sdk.training import grpo  # noqa: E402
-from weaver_sdk.training.batches import collate  # noqa: E402
-from weaver_sdk.training.grpo import Plan, Reward, advantages, reinforce  # noqa: E402
-from weaver_sdk.training.model import Llama, Shape  # noqa: E402
-from weaver_sdk.training.rollouts import run_units  # noqa: E402
-from weaver_sdk.training.sft import edge_losses  # noqa: E402
-from weaver_sdk.training.tasks import Problem, SumsOfProducts, problems  # noqa: E402
-from weaver_sdk.training.trie import build  # noqa: E402
-from weaver_sdk.training.units import units  # noqa: E402
-from weaver_sdk.training.vocabulary import END, prompt  # noqa: E402
 
 pytestmark = pytest.mark.train
 

@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from training import self_training  # noqa: E402
+from training.model import Llama, Shape  # noqa: E402
+from training.self_training import Kept, harvest, read, train_on, write  # noqa: E402
+from training.tasks import ByDigits, OneStep, problems  # noqa: E402
 from weaver_sdk.models import nano  # noqa: E402
 from weaver_sdk.reasoner import ParallelReasoner  # noqa: E402
 from weaver_sdk.result import Result  # noqa: E402
-from weaver_sdk.training import self_training  # noqa: E402
-from weaver_sdk.training.model import Llama, Shape  # noqa: E402
-from weaver_sdk.training.self_training import Kept, harvest, read, train_on, write  # noqa: E402
-from weaver_sdk.training.tasks import ByDigits, OneStep, problems  # noqa: E402
 
 pytestmark = pytest.mark.train
 

@@ -11,14 +11,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from weaver_sdk.training.batches import Lesson, batches, grouped, problem_units  # noqa: E402
-from weaver_sdk.training.decode import greedy  # noqa: E402
-from weaver_sdk.training.model import Llama, Shape  # noqa: E402
-from weaver_sdk.training.recipes import STAGES  # noqa: E402
-from weaver_sdk.training.sft import Recipe, train  # noqa: E402
-from weaver_sdk.training.tasks import OneStep, Products, problems  # noqa: E402
-from weaver_sdk.training.trie import build  # noqa: E402
-from weaver_sdk.training.vocabulary import END_ID, encode  # noqa: E402
+from training.batches import Lesson, batches, grouped, problem_units  # noqa: E402
+from training.decode import greedy  # noqa: E402
+from training.model import Llama, Shape  # noqa: E402
+from training.recipes import STAGES  # noqa: E402
+from training.sft import Recipe, train  # noqa: E402
+from training.tasks import OneStep, Products, problems  # noqa: E402
+from training.trie import build  # noqa: E402
+from training.vocabulary import END_ID, encode  # noqa: E402
 
 pytestmark = pytest.mark.train
 

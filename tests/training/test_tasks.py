@@ -7,10 +7,10 @@ import re
 
 import pytest
 
+from training.tasks import TASKS, ByDigits, Fork, Problem, Products, SumsOfProducts, problems
+from training.tasks.working import addition, comparison, product, row, subtraction
 from weaver_sdk.markup import THREADWEAVER
 from weaver_sdk.markup.well_formed import check_well_formed
-from weaver_sdk.training.tasks import TASKS, ByDigits, Fork, Problem, Products, SumsOfProducts, problems
-from weaver_sdk.training.tasks.working import addition, comparison, product, row, subtraction
 
 SEED = 7
 COUNT = 300

@@ -11,13 +11,13 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from weaver_sdk.training import vocabulary  # noqa: E402
-from weaver_sdk.training.batches import collate, problem_units  # noqa: E402
-from weaver_sdk.training.model import Llama, Shape  # noqa: E402
-from weaver_sdk.training.sft import edge_losses  # noqa: E402
-from weaver_sdk.training.tasks import Products, SumsOfProducts, problems  # noqa: E402
-from weaver_sdk.training.trie import TooLong, ancestor_mask, build  # noqa: E402
-from weaver_sdk.training.units import Unit  # noqa: E402
+from training import vocabulary  # noqa: E402
+from training.batches import collate, problem_units  # noqa: E402
+from training.model import Llama, Shape  # noqa: E402
+from training.sft import edge_losses  # noqa: E402
+from training.tasks import Products, SumsOfProducts, problems  # noqa: E402
+from training.trie import TooLong, ancestor_mask, build  # noqa: E402
+from training.units import Unit  # noqa: E402
 
 pytestmark = pytest.mark.train
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from weaver_sdk.training.units import Unit, units
-from weaver_sdk.training.vocabulary import END
+from training.units import Unit, units
+from training.vocabulary import END
 
 TRAJECTORY = (
     "<think>\n<Parallel>\n<Outlines>\n<Outline>1: a</Outline>\n<Outline>2: b</Outline>\n</Outlines>\n"

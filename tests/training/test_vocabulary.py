@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training import vocabulary
+from training.vocabulary import decode, encode
 from weaver_sdk.markup import THREADWEAVER
-from weaver_sdk.training import vocabulary
-from weaver_sdk.training.vocabulary import decode, encode
 
 
 @given(st.text())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from weaver_sdk.backends.base import Capabilities, ServerKind
-from weaver_sdk.backends.link import server_address
+from weaver_sdk.backends.http.transport import server_address
 
 KNOWN: dict[ServerKind, Capabilities] = {
     "vllm": Capabilities(

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from weaver_sdk.backends.base import ServerKind
-from weaver_sdk.backends.link import Link
+from weaver_sdk.backends.http.transport import Link
 from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
 from weaver_sdk.errors import BackendError, ConnectionFailed
 from weaver_sdk.messages import Messages, text_turn

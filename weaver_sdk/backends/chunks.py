@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Chunk
-from weaver_sdk.backends.link import Link
+from weaver_sdk.backends.http.errors import error_in_answer, parse_object
+from weaver_sdk.backends.http.response import Answer, Timeouts
+from weaver_sdk.backends.http.sse import SSEReader
+from weaver_sdk.backends.http.transport import Link
 from weaver_sdk.backends.payload import read_chunk
 from weaver_sdk.backends.refusals import Refusals
-from weaver_sdk.backends.server_errors import error_in_answer, parse_object
-from weaver_sdk.backends.sse import SSEReader
 from weaver_sdk.errors import BackendError, ProtocolError, TruncatedStream
 
 _LOST = frozenset({"abort", "error"})

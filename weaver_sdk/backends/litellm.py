@@ -25,16 +25,16 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Prefill
 from weaver_sdk.backends.capabilities import PROVIDERS
 from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
 from weaver_sdk.backends.continuation import Continuation
+from weaver_sdk.backends.http.errors import status_error
+from weaver_sdk.backends.http.response import Timeouts
+from weaver_sdk.backends.http.transport import without_key
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
-from weaver_sdk.backends.link import without_key
 from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import stream_with_retries
-from weaver_sdk.backends.server_errors import status_error
 from weaver_sdk.errors import (
     APIStatusError,
     BackendError,

@@ -9,11 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weaver_sdk.backends.answer import Answer, Timeouts
 from weaver_sdk.backends.base import Capabilities, ServerKind
 from weaver_sdk.backends.capabilities import KNOWN
-from weaver_sdk.backends.link import Link
-from weaver_sdk.backends.server_errors import parse_object
+from weaver_sdk.backends.http.errors import parse_object
+from weaver_sdk.backends.http.response import Answer, Timeouts
+from weaver_sdk.backends.http.transport import Link
 from weaver_sdk.errors import APIStatusError, BackendError, ConnectionFailed
 
 _log = logging.getLogger("weaver_sdk")

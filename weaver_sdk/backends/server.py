@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import httpx2
 
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Api, Capabilities, Chunk, CompletionRequest
 from weaver_sdk.backends.capabilities import known_host
 from weaver_sdk.backends.chunks import stream_chunks
+from weaver_sdk.backends.http.choose import link_to
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.probe import ServerFacts, probe
 from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import stream_with_retries
 from weaver_sdk.backends.routing import routing_headers
-from weaver_sdk.backends.servers import link_to
 from weaver_sdk.backends.tokens import TokenCache, ask_tokens
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.options import Limits, RetryPolicy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from weaver_sdk.backends.base import CompletionRequest, ServerKind
-from weaver_sdk.backends.link import Link
+from weaver_sdk.backends.http.transport import Link
 from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
 from weaver_sdk.errors import BackendError, ConnectionFailed, ProtocolError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from weaver_sdk.backends.findings import Crowd, Drift, Endpoint, Examination, Repeated
+from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Examination, Repeated
 
 _WAYS = {
     "continue_final_message": "prefill (continue_final_message)",

@@ -10,7 +10,7 @@ from weaver_sdk.cli import flags
 from weaver_sdk.cli.boundary import FAILED, run_command
 
 if TYPE_CHECKING:
-    from weaver_sdk.backends.findings import Examination
+    from weaver_sdk.doctor.report import Examination
 
 
 def doctor(
@@ -32,7 +32,7 @@ def doctor(
     """
 
     async def work() -> int:
-        from weaver_sdk.backends.examination import examine
+        from weaver_sdk.doctor.diagnose import examine
         from weaver_sdk.markup.dialect import THREADWEAVER
         from weaver_sdk.settings import resolve_server
 

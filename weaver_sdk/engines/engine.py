@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol
 
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.base import Backend
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.options import Limits, RetryPolicy
 
 

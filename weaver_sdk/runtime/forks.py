@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from weaver_sdk.backends.base import SharedPrefix, Span
-from weaver_sdk.backends.slots import common_prefix
+from weaver_sdk.backends.prefixes import common_prefix
 from weaver_sdk.errors import BackendError, BudgetError, ConfigurationError, IdleTimeout
 from weaver_sdk.events import ForkOpened, Joined, ThreadFinished
 from weaver_sdk.result import Outcome, Phase

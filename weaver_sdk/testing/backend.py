@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import KW_ONLY, dataclass, replace
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Usage
-from weaver_sdk.backends.slots import common_prefix
+from weaver_sdk.backends.prefixes import common_prefix
 from weaver_sdk.markup.dialect import DIALECTS
 from weaver_sdk.messages import question_of
 from weaver_sdk.testing.generation import Stops, generate

@@ -44,7 +44,7 @@ QUESTION = "Compute 47*86 + 93*12 + 58*31 + 64*27"
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packaged model, as a folder that vLLM takes. Its tags are special tokens."""
     folder = tmp_path_factory.mktemp("models") / "weaver-nano"
-    export = ("-m", "weaver_sdk.training", "export", "--packaged", "--huggingface", str(folder))
+    export = ("-m", "training", "export", "--packaged", "--huggingface", str(folder))
     subprocess.run([sys.executable, *export], check=True)
     return folder
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, NoReturn, TypeVar
 
-from weaver_sdk.backends.answer import Timeouts
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.engines.hardware import this_machine
 from weaver_sdk.engines.vllm.build import find_build
 from weaver_sdk.engines.vllm.choice import Device, Wishes, choose_command

@@ -1,0 +1,284 @@
+"""What a server really does, found out by asking it for a few short texts.
+
+The questions are counts, which every model goes on with in the same way. A whole examination asks for some
+500 tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from weaver_sdk.backends.base import Api, CompletionRequest, Prefill, Prompt, Span, Usage
+from weaver_sdk.backends.capabilities import known_host
+from weaver_sdk.backends.chat import ChatBackend
+from weaver_sdk.backends.completions import CompletionsBackend
+from weaver_sdk.backends.drift import drift_tokens
+from weaver_sdk.backends.http.choose import link_to
+from weaver_sdk.backends.http.response import Timeouts
+from weaver_sdk.backends.http.transport import Link
+from weaver_sdk.backends.probe import ask, probe, root
+from weaver_sdk.backends.server import ServerBackend
+from weaver_sdk.doctor.cache_counters import ask_cache_counters
+from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Examination, Repeated
+from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError
+from weaver_sdk.options import Sampling
+
+COUNTED = "41 42 43 44 45 46 47 48"
+"""A count that nobody would begin like that."""
+_NEXT = re.compile(r"\s+49\b")
+"""What follows it. The space tells a text that goes on from a new answer."""
+_QUESTION = "Count upwards, with a space between the numbers. Write nothing else."
+_GREEDY = Sampling(temperature=0.0)
+_PROSE = "Old maps of the coast, and what they got wrong: "
+_WORDS = 40
+"""How long the prompt is that is sent twice."""
+_FULL = (429, 503)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    text: str = ""
+    reasoning: str = ""
+    matched: str | None = None
+    token_ids: tuple[int, ...] = ()
+    usage: Usage | None = None
+    first: float = 0.0
+    seconds: float = 0.0
+
+
+async def examine(
+    base_url: str,
+    api_key: str | None = None,
+    model: str | None = None,
+    *,
+    api: str = "auto",
+    most: int = 8,
+    tag: str = "",
+) -> Examination:
+    """Find out what a server does.
+
+    Args:
+        model: the one that it serves where not given.
+        api: the endpoint that is to be used, or "auto".
+        most: up to how many requests are sent at once.
+        tag: a tag of the markup that the model is to write.
+
+    Raises:
+        ConfigurationError: there is no such endpoint, or no model was given and the server does not serve
+            exactly one.
+        ConnectionFailed: nobody answers at the address.
+        APIStatusError: the server refuses the key.
+    """
+    if api not in ("auto", *get_args(Api)):
+        raise ConfigurationError(f'api={api!r}: use "auto", "completions" or "chat"')
+    known = known_host(base_url)
+    link = link_to(base_url, api_key)
+    opened: list[ServerBackend] = []
+    try:
+        if known is None or model is None:
+            facts = await probe(link)
+            known = known or facts.capabilities
+            model = model or _only(facts.models, link)
+
+        def to(kind: type[ServerBackend], **changes: object) -> ServerBackend:
+            capabilities = replace(known, **changes)  # type: ignore[arg-type]
+            timeouts = Timeouts(first=120.0)
+            opened.append(
+                kind(model, base_url, api_key, capabilities=capabilities, retries=0, timeouts=timeouts)
+            )
+            return opened[-1]
+
+        completions = await _examine_endpoint(to(CompletionsBackend, token_ids=True))
+        chat = await _examine_endpoint(to(ChatBackend, token_ids=True))
+        ways: Sequence[Prefill] = ("last_message", "prefix", "continue_final_message")
+        if known.server != "unknown":
+            ways = () if known.prefill == "ask" else (known.prefill,)
+        chatting = [to(ChatBackend, prefill=way) for way in ways if chat.works]
+        used_api = _choose(api, known.api, completions, chat)
+        used = to(ChatBackend if used_api == "chat" else CompletionsBackend)
+        special = completions.works and tag
+        return Examination(
+            base_url=link.base_url,
+            server=known.server,
+            model=model,
+            context_tokens=known.context_tokens,
+            api=used_api,
+            completions=completions,
+            chat=chat,
+            prefill=known.prefill,
+            prefill_found=await _prefill(chatting),
+            special_tags=await _shows(link, to(CompletionsBackend), tag) if special else None,
+            drift=await _drift(to(CompletionsBackend)) if completions.token_ids else None,
+            repeated=await _repeat(used, link) if used_api else None,
+            crowd=await _crowd(used, most) if used_api else None,
+        )
+    finally:
+        for backend in opened:
+            await backend.aclose()
+        await link.aclose()
+
+
+def _only(models: tuple[str, ...], link: Link) -> str:
+    if len(models) != 1:
+        served = ", ".join(models) or "it does not say which"
+        raise ConfigurationError(f"give --model: {link.base_url} serves not one model ({served})")
+    return models[0]
+
+
+def _choose(wanted: str, preferred: Api, completions: Endpoint, chat: Endpoint) -> Api | None:
+    """Return the endpoint that runs will use, or `None` where it does not work."""
+    works: dict[Api, bool] = {"completions": completions.works, "chat": chat.works}
+    order = sorted(works, key=lambda api: api != preferred)
+    return next((api for api in order if works[api] and wanted in ("auto", api)), None)
+
+
+async def _examine_endpoint(backend: ServerBackend) -> Endpoint:
+    try:
+        plain = await _write(backend, _counting())
+        stops, names = None, False
+        words = plain.text.split()
+        if len(words) > 3 and words[2] not in "".join(words[:2]):
+            stopped = await _write(backend, _counting(stop=(words[2],)))
+            stops, names = words[2] not in stopped.text, stopped.matched is not None
+    except BackendError as error:
+        return Endpoint(works=False, error=str(error))
+    return Endpoint(
+        works=bool(plain.text or plain.reasoning),
+        error=None if plain.text or plain.reasoning else "it wrote nothing",
+        stops=stops,
+        names_stop=names,
+        token_ids=bool(plain.token_ids),
+        counts_tokens=plain.usage is not None,
+        reasoning_apart=bool(plain.reasoning),
+        refused_fields=tuple(sorted(backend.refused_fields)),
+    )
+
+
+async def _prefill(backends: Sequence[ServerBackend]) -> Prefill | None:
+    """Return the first way that works: the model goes on counting where the text stops."""
+    for backend in backends:
+        try:
+            written = await _write(backend, _counting(prefix=COUNTED))
+        except BackendError:
+            continue
+        if _NEXT.match(written.text):
+            return backend.capabilities.prefill
+    return None
+
+
+async def _shows(link: Link, backend: ServerBackend, tag: str) -> bool | None:
+    """Make the model write a tag that is one of its tokens, and look whether the text holds it."""
+    text = {"content" if backend.capabilities.server == "llama.cpp" else "prompt": tag}
+    body = {"model": backend.model, "add_special_tokens": False, "parse_special": True, **text}
+    try:
+        told = await ask(link, root(link) + "/tokenize", body)
+        tokens = (told or {}).get("tokens")
+        if not isinstance(tokens, list) or len(tokens) != 1:
+            return None
+        sampling = Sampling(temperature=0.0, extra={"logit_bias": {str(tokens[0]): 100}})
+        return tag in (await _write(backend, replace(_counting(), sampling=sampling, max_tokens=2))).text
+    except BackendError:
+        return None
+
+
+async def _drift(backend: ServerBackend) -> Drift | None:
+    """Let the model write, and cut its text into tokens again; sampled text drifts more than greedy one."""
+    request = replace(_asking(_PROSE, max_tokens=96), sampling=Sampling(temperature=1.0, seed=7))
+    try:
+        sample = await _write(backend, request)
+        again = await backend.tokens(sample.text)
+    except BackendError:
+        return None
+    if not again or not sample.token_ids:
+        return None
+    changed = drift_tokens([Span(sample.text, sample.token_ids)], again)
+    return Drift(written=len(sample.token_ids), changed=changed)
+
+
+async def _repeat(backend: ServerBackend, link: Link) -> Repeated | None:
+    words = " ".join(f"{uuid.uuid4().hex[:4]}{n}" for n in range(_WORDS))
+    request = _asking(f"{words}\n{_QUESTION} {COUNTED}", max_tokens=1)
+    try:
+        first = await _write(backend, request)
+        before = await ask_cache_counters(link, backend.capabilities.server)
+        second = await _write(backend, request)
+        after = await ask_cache_counters(link, backend.capabilities.server)
+    except BackendError:
+        return None
+    usage = second.usage or Usage()
+    counted = None if before is None or after is None else (after - before).hit
+    told = usage.cached_prompt_tokens
+    return Repeated(
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=counted if told is None else told,
+        told_by="answer" if told is not None else "counters",
+        first_seconds=round(first.first, 3),
+        second_seconds=round(second.first, 3),
+    )
+
+
+async def _crowd(backend: ServerBackend, most: int) -> Crowd | None:
+    """Send more and more requests at once, until one is refused."""
+
+    def lines(number: int) -> list[CompletionRequest]:
+        return [_asking(f"Line {number}.{n}. {_QUESTION} {COUNTED}", max_tokens=24) for n in range(number)]
+
+    try:
+        alone = (await _write(backend, lines(1)[0])).seconds
+    except BackendError:
+        return None
+    accepted, together, tried = 1, alone, 1
+    while tried < most:
+        tried = min(2 * tried, most)
+        began = time.monotonic()
+        done = await asyncio.gather(*(_write(backend, line) for line in lines(tried)), return_exceptions=True)
+        errors = [result for result in done if isinstance(result, BaseException)]
+        if any(not isinstance(e, BackendError) for e in errors):
+            raise errors[0]
+        if errors:
+            full = any(isinstance(e, APIStatusError) and e.status in _FULL for e in errors)
+            accepted = max(accepted, tried - len(errors)) if full else accepted
+            break
+        accepted, together = tried, time.monotonic() - began
+    return Crowd(
+        tried=tried, accepted=accepted, alone_seconds=round(alone, 3), together_seconds=round(together, 3)
+    )
+
+
+def _counting(prefix: str = "", stop: tuple[str, ...] = ()) -> CompletionRequest:
+    """Ask for a count: over completions one that has begun, over chat behind `prefix`."""
+    request = _asking(f"{_QUESTION}\n{COUNTED}", max_tokens=24)
+    turns = ({"role": "user", "content": _QUESTION},)
+    return replace(request, prompt=replace(request.prompt, messages=turns), prefix=prefix, stop=stop)
+
+
+def _asking(text: str, max_tokens: int) -> CompletionRequest:
+    turns = ({"role": "user", "content": text},)
+    return CompletionRequest(
+        prompt=Prompt(text=text, messages=turns), max_tokens=max_tokens, sampling=_GREEDY
+    )
+
+
+async def _write(backend: ServerBackend, request: CompletionRequest) -> _Sample:
+    began, sample = time.monotonic(), _Sample()
+    async with aclosing(backend.stream(request)) as chunks:
+        async for chunk in chunks:
+            now = time.monotonic() - began
+            sample = replace(
+                sample,
+                text=sample.text + chunk.text,
+                reasoning=sample.reasoning + chunk.reasoning,
+                matched=chunk.matched_stop or sample.matched,
+                token_ids=sample.token_ids + chunk.token_ids,
+                usage=chunk.usage or sample.usage,
+                first=sample.first or now,
+                seconds=now,
+            )
+    return sample

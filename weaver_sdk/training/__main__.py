@@ -1,3 +1,0 @@
-from weaver_sdk.training.cli import app
-
-app(prog_name="python -m weaver_sdk.training")
