@@ -48,8 +48,9 @@ def server_for(tmp_path: Path, scenario: dict[str, Any] | None = None, **options
     )
 
 
-def shared_memory() -> set[str]:
-    return {name for name in os.listdir("/dev/shm") if name.startswith("psm_scripted")}
+def shared_memory(pids: list[int]) -> set[Path]:
+    """What processes hold in shared memory; those of other test runs on this machine have theirs."""
+    return {file for pid in pids if (file := Path(f"/dev/shm/psm_scripted_{pid}")).exists()}
 
 
 def ids_in(file: Path) -> list[int]:
@@ -294,16 +295,15 @@ class TestNothingIsLeft:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(process, "_GRACE", 0.5)
-        before = shared_memory()
         with server_for(tmp_path, {"processes": str(processes), "stubborn": stubborn}) as server:
             pids, url = ids_in(processes), server.url
             assert len(pids) == 3
             assert all(is_alive(pid) for pid in pids)
             assert len({os.getsid(pid) for pid in pids}) == 3
-            assert len(shared_memory() - before) == 2
+            assert len(shared_memory(pids)) == 2
         assert not any(is_alive(pid) for pid in pids)
         assert not answers(url)
-        assert shared_memory() == before
+        assert shared_memory(pids) == set()
         assert left_in(workplace) == []
 
     async def test_after_an_exception(self, tmp_path: Path, workplace: Path, processes: Path) -> None:
@@ -348,7 +348,6 @@ class TestNothingIsLeft:
     def test_after_the_death_of_its_parent(
         self, tmp_path: Path, workplace: Path, processes: Path, moment: str, number: signal.Signals
     ) -> None:
-        before = shared_memory()
         scenario = {"processes": str(processes), "pause": 60 if moment == "starting" else 0}
         server_for(tmp_path, scenario)
         script = f"""
@@ -368,7 +367,7 @@ time.sleep(60)
             parent.wait()
         assert within(20, lambda: not any(is_alive(pid) for pid in ids_in(processes)))
         assert within(5, lambda: left_in(workplace) == [])
-        assert shared_memory() == before
+        assert shared_memory(ids_in(processes)) == set()
 
     def test_after_a_fork_that_outlives_the_parent(
         self, tmp_path: Path, workplace: Path, processes: Path
@@ -396,8 +395,8 @@ os._exit(0)
             assert within(5, lambda: not is_alive(first))
         for pid in ids_in(processes)[:-1]:  # whom nobody watches over any more
             os.kill(pid, signal.SIGKILL)
-        for name in shared_memory():
-            os.unlink(f"/dev/shm/{name}")
+        for file in shared_memory(ids_in(processes)):
+            file.unlink()
 
     def test_ten_times_in_a_row(self, tmp_path: Path, workplace: Path) -> None:
         server = server_for(tmp_path)
