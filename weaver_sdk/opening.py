@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from weaver_sdk.backends.base import Backend, Capabilities, TellsTemplate
+from weaver_sdk.backends.base import Backend, Capabilities, SupportsChatTemplate
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.limited import limited
@@ -82,7 +82,7 @@ async def template_of(backend: Backend, config: SessionConfig) -> Render | None:
         return config.template
     if config.template != "auto":
         return partial(render, template=TEMPLATES[config.template])
-    if isinstance(backend, TellsTemplate) and (told := await backend.chat_template()) is not None:
+    if isinstance(backend, SupportsChatTemplate) and (told := await backend.chat_template()) is not None:
         return told
     name = template_for_model(backend.model)
     return partial(render, template=TEMPLATES[name]) if name else None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from weaver_sdk.backends.base import Backend, TellsTokens
+from weaver_sdk.backends.base import Backend, SupportsTokenize
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.messages import Message
@@ -134,7 +134,7 @@ class Session:
                 f'prefix="tokens": {self.backend!r} with strategy {chosen.name} takes no tokens for a prefix'
                 ': use prefix="text"'
             )
-        if dialect is None or not able.token_ids or not isinstance(self.backend, TellsTokens):
+        if dialect is None or not able.token_ids or not isinstance(self.backend, SupportsTokenize):
             return {}
         if dialect.name not in self._stop_tokens:
             tags = (dialect.outlines[1], dialect.thread[1])
@@ -154,7 +154,7 @@ class Session:
 
     async def _dialect_in_vocabulary(self) -> Dialect | None:
         """Return the dialect whose tags the server makes single tokens of, where nothing else tells one."""
-        if self.config.dialect is not None or not isinstance(self.backend, TellsTokens):
+        if self.config.dialect is not None or not isinstance(self.backend, SupportsTokenize):
             return None
         for dialect in DIALECTS.values():
             if len(await self.backend.tokens(dialect.outlines[1]) or ()) == 1:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.backends.collecting import WORDS, ask_once, asking, collect, policy, server
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.http.choose import link_to
-from weaver_sdk.backends.http.clients import HttpxLink, OpenAILink
-from weaver_sdk.backends.http.direct import DirectLink
+from weaver_sdk.backends.http.choose import transport_to
+from weaver_sdk.backends.http.clients import HttpxTransport, OpenAITransport
+from weaver_sdk.backends.http.direct import DirectTransport
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed, ProtocolError, WeaverError
 from weaver_sdk.testing import Behaviour
 
@@ -116,7 +116,7 @@ async def test_a_key_that_the_server_repeats_is_blotted_out(
         got = await collect(backend)
         assert got.error is not None
         assert "[key]" in str(got.error)
-        for shown in (str(got.error), repr(got.error), repr(backend), repr(backend._link), caplog.text):
+        for shown in (str(got.error), repr(got.error), repr(backend), repr(backend._transport), caplog.text):
             assert KEY not in shown
         await backend.aclose()
 
@@ -176,9 +176,9 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
     async with server() as proxy:
         monkeypatch.setenv("http_proxy", proxy.origin)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        assert isinstance(link_to(proxy.base_url), DirectLink)
-        link = link_to("http://models.invalid/v1", KEY)
-        assert isinstance(link, HttpxLink)
+        assert isinstance(transport_to(proxy.base_url), DirectTransport)
+        link = transport_to("http://models.invalid/v1", KEY)
+        assert isinstance(link, HttpxTransport)
         reply = await link.get("/models")
         assert proxy.log[0].path == "http://models.invalid/v1/models"
         await reply.aclose()
@@ -207,6 +207,6 @@ async def test_what_cannot_be_unpacked() -> None:
 
 def test_what_is_shown_of_a_link() -> None:
     sdk = openai.AsyncOpenAI(base_url="http://h:1/v1", api_key=KEY)
-    assert repr(OpenAILink(sdk)) == "OpenAILink('http://h:1/v1')"
-    assert repr(DirectLink("http://u:p@h:1/v1/", KEY)) == "DirectLink('http://h:1/v1')"
+    assert repr(OpenAITransport(sdk)) == "OpenAITransport('http://h:1/v1')"
+    assert repr(DirectTransport("http://u:p@h:1/v1/", KEY)) == "DirectTransport('http://h:1/v1')"
     assert repr(CompletionsBackend("m", "http://h:1/v1", KEY)) == "CompletionsBackend('m', 'http://h:1/v1')"

@@ -7,8 +7,8 @@ import pytest
 
 from weaver_sdk.backends.base import Prefill
 from weaver_sdk.doctor.cache_counters import CacheCounters, read_cache_counters
-from weaver_sdk.doctor.diagnose import COUNTED, examine
-from weaver_sdk.doctor.report import Drift, Examination
+from weaver_sdk.doctor.diagnose import COUNTED, diagnose
+from weaver_sdk.doctor.report import Drift, ServerReport
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed
 from weaver_sdk.testing import Behaviour, Chat, Received, ScriptedServer
 
@@ -24,9 +24,9 @@ def kept_by(owner: str) -> dict[str, object]:
     return {"/v1/models": {"data": [{"id": "m", "owned_by": owner, "max_model_len": 4096}]}}
 
 
-async def found_at(server: ScriptedServer, **more: Any) -> Examination:
+async def found_at(server: ScriptedServer, **more: Any) -> ServerReport:
     async with server:
-        return await examine(server.base_url, **more)
+        return await diagnose(server.base_url, **more)
 
 
 async def test_a_server_that_can_all() -> None:
@@ -95,13 +95,13 @@ async def test_what_no_examination_is_made_of() -> None:
     models = {"/v1/models": {"data": [{"id": "a"}, {"id": "b"}]}}
     async with ScriptedServer(counting, routes=models, api_key="right") as server:
         with pytest.raises(ConfigurationError, match=r"--model.*a, b"):
-            await examine(server.base_url, "right")
+            await diagnose(server.base_url, "right")
         with pytest.raises(APIStatusError, match="401"):
-            await examine(server.base_url, "wrong")
-        assert (await examine(server.base_url, "right", "b", most=1)).model == "b"
+            await diagnose(server.base_url, "wrong")
+        assert (await diagnose(server.base_url, "right", "b", most=1)).model == "b"
         address = server.base_url
     with pytest.raises(ConnectionFailed):
-        await examine(address)
+        await diagnose(address)
 
 
 def test_the_count_is_long_enough_to_be_known_when_it_is_repeated() -> None:

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weaver_sdk.backends.http.http1 import MAX_HEAD_BYTES, AnswerReader
+from weaver_sdk.backends.http.http1 import MAX_HEAD_BYTES, ResponseReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nlink: x\r\n\r\n"
 
 
-def read(*pieces: bytes, method: str = "POST") -> tuple[AnswerReader, bytes]:
-    reader = AnswerReader(method)
+def read(*pieces: bytes, method: str = "POST") -> tuple[ResponseReader, bytes]:
+    reader = ResponseReader(method)
     return reader, b"".join(map(reader.feed, pieces))
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.backends.collecting import asking, collect, server
 from weaver_sdk.backends.capabilities import KNOWN
-from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
+from weaver_sdk.backends.chat_template import ChatTemplate, ask_chat_template
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.http.choose import link_to
+from weaver_sdk.backends.http.choose import transport_to
 from weaver_sdk.backends.probe import probe, served_models
 from weaver_sdk.errors import APIStatusError, ConfigurationError, ConnectionFailed
 
@@ -39,7 +39,7 @@ def models(*names: str, owner: str = "someone", **more: object) -> dict[str, obj
 )
 async def test_each_server_is_known_by_its_own_word(routes: Mapping[str, object], kind: str) -> None:
     async with server(routes=routes) as asked:
-        link = link_to(asked.base_url)
+        link = transport_to(asked.base_url)
         facts = await probe(link)
         await link.aclose()
     assert facts.capabilities.server == kind
@@ -50,7 +50,7 @@ async def test_each_server_is_known_by_its_own_word(routes: Mapping[str, object]
 
 async def test_models_and_the_length_of_their_context() -> None:
     async with server(routes=models("a", "b", owner="vllm", max_model_len=4096)) as asked:
-        link = link_to(asked.base_url)
+        link = transport_to(asked.base_url)
         facts = await probe(link)
         assert (facts.models, facts.capabilities.context_tokens) == (("a", "b"), 4096)
         assert await served_models(link) == ("a", "b")
@@ -60,7 +60,7 @@ async def test_models_and_the_length_of_their_context() -> None:
 async def test_a_server_that_has_no_list_of_models() -> None:
     async with server(routes={"/v1/models": None}) as asked:
         del asked._routes["/v1/models"]
-        link = link_to(asked.base_url)
+        link = transport_to(asked.base_url)
         assert (await probe(link)).models == ()
         await link.aclose()
 
@@ -75,7 +75,7 @@ async def test_a_server_that_is_slow_to_say_is_unknown() -> None:
 
     running = await asyncio.start_server(never, "127.0.0.1", 0)
     port = running.sockets[0].getsockname()[1]
-    link = link_to(f"http://127.0.0.1:{port}/v1")
+    link = transport_to(f"http://127.0.0.1:{port}/v1")
     facts = await probe(link, seconds=0.02)
     assert (facts.capabilities.server, facts.models) == ("unknown", ())
     await link.aclose()
@@ -86,12 +86,12 @@ async def test_a_server_that_is_slow_to_say_is_unknown() -> None:
 async def test_a_dead_port_and_a_wrong_key_are_errors() -> None:
     async with server(api_key="right") as asked:
         with pytest.raises(APIStatusError, match=r"401.*API key"):
-            await probe(link_to(asked.base_url, "wrong"))
+            await probe(transport_to(asked.base_url, "wrong"))
         address = asked.base_url
     with pytest.raises(ConnectionFailed, match=rf"{address}/models.*running"):
-        await probe(link_to(address))
+        await probe(transport_to(address))
     with pytest.raises(ConnectionFailed):
-        await ask_chat_template(link_to(address), "m", "llama.cpp")
+        await ask_chat_template(transport_to(address), "m", "llama.cpp")
 
 
 async def test_a_backend_fills_in_what_was_not_given() -> None:
@@ -183,7 +183,7 @@ def refused(body: Mapping[str, Any]) -> str:
 async def test_a_system_prompt_stands_where_the_template_puts_it(how: Callable[..., str]) -> None:
     taught = {"role": "system", "content": "Be brief."}
     async with server(routes={"/apply-template": lambda body: {"prompt": how(body)}}) as asked:
-        link = link_to(asked.base_url)
+        link = transport_to(asked.base_url)
         template = await ask_chat_template(link, "m", "llama.cpp")
         await link.aclose()
     assert template is not None
@@ -207,7 +207,7 @@ async def test_a_system_prompt_stands_where_the_template_puts_it(how: Callable[.
 )
 async def test_a_template_that_is_not_told(kind: Any, routes: dict[str, object]) -> None:
     async with server(routes=routes) as asked:
-        link = link_to(asked.base_url)
+        link = transport_to(asked.base_url)
         assert await ask_chat_template(link, "m", kind) is None
         await link.aclose()
 
@@ -215,17 +215,17 @@ async def test_a_template_that_is_not_told(kind: Any, routes: dict[str, object])
 async def test_a_server_is_asked_through_a_users_client_too() -> None:
     async with server(routes=models("m", owner="vllm"), api_key="k") as asked:
         async with openai.AsyncOpenAI(base_url=asked.base_url, api_key="k") as sdk:
-            assert (await probe(link_to(None, client=sdk))).models == ("m",)
+            assert (await probe(transport_to(None, client=sdk))).models == ("m",)
         address = asked.base_url
         async with openai.AsyncOpenAI(base_url=address, api_key="x") as sdk:
             with pytest.raises(APIStatusError, match="401"):
-                await probe(link_to(None, client=sdk))
+                await probe(transport_to(None, client=sdk))
     async with openai.AsyncOpenAI(base_url=address, api_key="k") as sdk:
         with pytest.raises(ConnectionFailed):
-            await probe(link_to(None, client=sdk))
+            await probe(transport_to(None, client=sdk))
 
 
-TOLD = ToldTemplate("<u>", "</u><a>", "</a><u>", "</u><a>", system=("<s>", "</s><u>"))
+TOLD = ChatTemplate("<u>", "</u><a>", "</a><u>", "</u><a>", system=("<s>", "</s><u>"))
 
 
 def test_a_told_template_takes_text_parts_and_a_developers_turn() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from tests.backends.test_examination import counting, kept_by
 from weaver_sdk.cli.diagnosis import advice, consequences, rows
-from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Examination, Repeated
+from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Repeated, ServerReport
 from weaver_sdk.testing import Behaviour, Chat, ScriptedServer
 
 GOOD = Endpoint(works=True, stops=True, names_stop=True, token_ids=True, counts_tokens=True)
 NONE = Endpoint(works=False, error="answered 404")
-FOUND = Examination(
+FOUND = ServerReport(
     base_url="http://h/v1",
     server="vllm",
     model="m",

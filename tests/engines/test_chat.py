@@ -9,9 +9,9 @@ from weaver_sdk.backends.base import Prefill
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.http.choose import link_to
+from weaver_sdk.backends.http.choose import transport_to
 from weaver_sdk.backends.probe import ask
-from weaver_sdk.doctor.diagnose import examine
+from weaver_sdk.doctor.diagnose import diagnose
 from weaver_sdk.engines.llama import LlamaServer
 from weaver_sdk.engines.models import weaver_nano
 
@@ -43,7 +43,7 @@ async def test_a_system_prompt_stands_where_the_models_own_template_puts_it(engi
     backend = CompletionsBackend(engine.model_name, engine.base_url, capabilities=KNOWN["llama.cpp"])
     told = await backend.chat_template()
     await backend.aclose()
-    link = link_to(engine.base_url)
+    link = transport_to(engine.base_url)
     applied = await ask(link, f"{engine.url}/apply-template", {"messages": turns}, seconds=60)
     await link.aclose()
     assert told is not None
@@ -62,7 +62,7 @@ async def test_a_model_that_is_asked_goes_on_under_its_grammar(engine: LlamaServ
 
 
 async def test_an_examination_of_a_real_server(engine: LlamaServer) -> None:
-    found = await examine(engine.base_url, most=2, tag="</Thread>")
+    found = await diagnose(engine.base_url, most=2, tag="</Thread>")
     ways: tuple[Prefill, Prefill | None] = (found.prefill, found.prefill_found)
     assert (found.server, found.api) == ("llama.cpp", "completions")
     assert found.completions.works
@@ -77,4 +77,4 @@ async def test_an_examination_of_a_real_server(engine: LlamaServer) -> None:
 
 async def test_tags_that_are_tokens_are_shown(quick_engine: LlamaServer) -> None:
     assert quick_engine.model_name == weaver_nano().name
-    assert (await examine(quick_engine.base_url, most=1, tag="</Thread>")).special_tags is True
+    assert (await diagnose(quick_engine.base_url, most=1, tag="</Thread>")).special_tags is True

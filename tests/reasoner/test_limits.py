@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from weaver_sdk import ConfigurationError, Limits, ParallelReasoner, RetryPolicy
-from weaver_sdk.backends.base import Backend, TellsTemplate
+from weaver_sdk.backends.base import Backend, SupportsChatTemplate
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.limited import LimitedBackend, limited
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
@@ -136,7 +136,7 @@ class TellsMore(ScriptedBackend):
 
 async def test_what_a_backend_can_tell_is_still_asked_of_it() -> None:
     backend = TellsMore(WIDE)
-    assert isinstance(backend, TellsTemplate)
+    assert isinstance(backend, SupportsChatTemplate)
     async with ParallelReasoner(backend=backend) as reasoner:
         assert (await reasoner.solve(PROBLEM)).text == WIDE.text(PROBLEM)
     assert backend.requests[0].text.startswith(f"[user] {PROBLEM}")

@@ -238,7 +238,7 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class TellsTemplate(Protocol):
+class SupportsChatTemplate(Protocol):
     """A backend whose server can apply the model's own chat template."""
 
     async def chat_template(self) -> Callable[[Messages], str] | None:
@@ -247,7 +247,7 @@ class TellsTemplate(Protocol):
 
 
 @runtime_checkable
-class TellsTokens(Protocol):
+class SupportsTokenize(Protocol):
     """A backend whose server tells which tokens it makes of a text."""
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from weaver_sdk.backends.base import ServerKind
-from weaver_sdk.backends.http.transport import Link
+from weaver_sdk.backends.http.transport import Transport
 from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
 from weaver_sdk.errors import BackendError, ConnectionFailed
 from weaver_sdk.messages import Messages, text_turn
@@ -17,7 +17,7 @@ _TURNS = ("FIRSTQUESTIONHERE", "FIRSTANSWERHERE", "NEXTQUESTIONHERE")
 
 
 @dataclass(frozen=True)
-class ToldTemplate:
+class ChatTemplate:
     """A chat template as a server told it: call it with messages for the text that the model writes on."""
 
     before: str
@@ -55,8 +55,8 @@ class ToldTemplate:
 
 
 async def ask_chat_template(
-    link: Link, model: str, server: ServerKind, seconds: float = PROBE_SECONDS
-) -> ToldTemplate | None:
+    transport: Transport, model: str, server: ServerKind, seconds: float = PROBE_SECONDS
+) -> ChatTemplate | None:
     """Return how a server wraps turns, or `None` where it does not tell.
 
     llama.cpp applies its template on request; vLLM makes tokens of a chat, and text of the tokens.
@@ -67,8 +67,8 @@ async def ask_chat_template(
     roles = ("user", "assistant", "user")
     messages = [{"role": role, "content": turn} for role, turn in zip(roles, _TURNS, strict=True)]
     prompt, with_system = await asyncio.gather(
-        _applied(link, model, server, messages, seconds),
-        _applied(link, model, server, [{"role": "system", "content": _SYSTEM}, *messages], seconds),
+        _applied(transport, model, server, messages, seconds),
+        _applied(transport, model, server, [{"role": "system", "content": _SYSTEM}, *messages], seconds),
     )
     if any(prompt.count(turn) != 1 for turn in _TURNS):
         return None
@@ -78,10 +78,12 @@ async def ask_chat_template(
     before_system, _, rest = with_system.partition(_SYSTEM)
     behind_system, _, as_before = rest.partition(_TURNS[0])
     system = (before_system, behind_system) if as_before == behind_first else None
-    return ToldTemplate(before, behind_question, behind_answer, behind, system)
+    return ChatTemplate(before, behind_question, behind_answer, behind, system)
 
 
-async def _applied(link: Link, model: str, server: ServerKind, messages: Messages, seconds: float) -> str:
+async def _applied(
+    transport: Transport, model: str, server: ServerKind, messages: Messages, seconds: float
+) -> str:
     """Return the text that a server makes of turns; nothing where it does not tell, or takes no such turns.
 
     Raises:
@@ -89,12 +91,14 @@ async def _applied(link: Link, model: str, server: ServerKind, messages: Message
     """
     try:
         if server == "llama.cpp":
-            told = await ask(link, root(link) + "/apply-template", {"messages": messages}, seconds=seconds)
+            told = await ask(
+                transport, root(transport) + "/apply-template", {"messages": messages}, seconds=seconds
+            )
         elif server == "vllm":
             chat = {"model": model, "messages": messages, "add_generation_prompt": True}
-            tokens = await ask(link, root(link) + "/tokenize", chat, seconds=seconds)
+            tokens = await ask(transport, root(transport) + "/tokenize", chat, seconds=seconds)
             text = {"model": model, "tokens": (tokens or {}).get("tokens")}
-            told = await ask(link, root(link) + "/detokenize", text, seconds=seconds)
+            told = await ask(transport, root(transport) + "/detokenize", text, seconds=seconds)
         else:
             return ""
     except ConnectionFailed:

@@ -11,9 +11,9 @@ from pydantic_core import from_json
 
 from weaver_sdk.backends.base import Chunk
 from weaver_sdk.backends.http.errors import error_in_answer, parse_object
-from weaver_sdk.backends.http.response import Answer, Timeouts
+from weaver_sdk.backends.http.response import Response, Timeouts
 from weaver_sdk.backends.http.sse import SSEReader
-from weaver_sdk.backends.http.transport import Link
+from weaver_sdk.backends.http.transport import Transport
 from weaver_sdk.backends.payload import read_chunk
 from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.errors import BackendError, ProtocolError, TruncatedStream
@@ -26,7 +26,7 @@ _USAGE_SECONDS = 5.0
 
 
 async def stream_chunks(
-    link: Link,
+    transport: Transport,
     path: str,
     body: Mapping[str, Any],
     *,
@@ -53,8 +53,8 @@ async def stream_chunks(
         IdleTimeout: nothing came for too long.
     """
 
-    def post(fitting: Mapping[str, Any]) -> Awaitable[Answer]:
-        return Answer.open(link, path, fitting, timeouts=timeouts, headers=headers)
+    def post(fitting: Mapping[str, Any]) -> Awaitable[Response]:
+        return Response.open(transport, path, fitting, timeouts=timeouts, headers=headers)
 
     answer = await (post(body) if refusals is None else refusals.send(post, body))
     async with aclosing(answer):
@@ -96,7 +96,7 @@ async def stream_chunks(
             raise _incomplete(b"" if begun else preamble, answer)
 
 
-def _object(event: str, data: bytes, answer: Answer) -> dict[str, Any]:
+def _object(event: str, data: bytes, answer: Response) -> dict[str, Any]:
     """Return the JSON object of an event, or raise the error that it stands for."""
     try:
         told = from_json(data)
@@ -111,7 +111,7 @@ def _object(event: str, data: bytes, answer: Answer) -> dict[str, Any]:
     return told
 
 
-def _incomplete(body: bytes, answer: Answer) -> BackendError:
+def _incomplete(body: bytes, answer: Response) -> BackendError:
     """Return what a stream without an end stands for: a body that is no stream, or one that was cut."""
     told = parse_object(body)
     error = error_in_answer(told, answer.where, hide=answer.hide) if told is not None else None

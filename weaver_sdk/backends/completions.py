@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import ClassVar
 
 from weaver_sdk.backends.base import Api, Chunk, CompletionRequest
-from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
+from weaver_sdk.backends.chat_template import ChatTemplate, ask_chat_template
 from weaver_sdk.backends.payload import read_chunk, request_body
 from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.backends.tokens import TokenCache
@@ -36,7 +36,7 @@ class CompletionsBackend(ServerBackend):
 
     api: ClassVar[Api] = "completions"
 
-    async def chat_template(self) -> ToldTemplate | None:
+    async def chat_template(self) -> ChatTemplate | None:
         """Ask the server how it wraps turns; call the answer with messages, as often as there are prompts.
 
         Returns:
@@ -45,7 +45,7 @@ class CompletionsBackend(ServerBackend):
         Raises:
             ConnectionFailed: nobody answers at the address.
         """
-        return await ask_chat_template(self._link, self.model, self.capabilities.server)
+        return await ask_chat_template(self._transport, self.model, self.capabilities.server)
 
     def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         if request.spans is not None:

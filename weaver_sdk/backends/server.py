@@ -13,7 +13,7 @@ import httpx2
 from weaver_sdk.backends.base import Api, Capabilities, Chunk, CompletionRequest
 from weaver_sdk.backends.capabilities import known_host
 from weaver_sdk.backends.chunks import stream_chunks
-from weaver_sdk.backends.http.choose import link_to
+from weaver_sdk.backends.http.choose import transport_to
 from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.probe import ServerFacts, probe
@@ -62,7 +62,7 @@ class ServerBackend(ABC):
         limits = Limits.of(max_concurrency)
         self._policy = RetryPolicy.of(retries)
         self._timeouts = timeouts or Timeouts()
-        self._link = link_to(
+        self._transport = transport_to(
             base_url,
             api_key,
             http_client=http_client,
@@ -71,9 +71,9 @@ class ServerBackend(ABC):
             connect=self._timeouts.connect,
         )
         self._limiter = ConcurrencyLimiter(
-            limits.max_concurrency, learn=limits.learn, where=self._link.base_url
+            limits.max_concurrency, learn=limits.learn, where=self._transport.base_url
         )
-        self._capabilities = capabilities or known_host(self._link.base_url)
+        self._capabilities = capabilities or known_host(self._transport.base_url)
         self._refusals: Refusals | None = None
         self._token_cache: TokenCache | None = None
 
@@ -94,7 +94,7 @@ class ServerBackend(ABC):
     @property
     def base_url(self) -> str:
         """The server's address, without credentials."""
-        return self._link.base_url
+        return self._transport.base_url
 
     @property
     def capabilities(self) -> Capabilities:
@@ -132,7 +132,7 @@ class ServerBackend(ABC):
         """
         if self._model is not None and self._capabilities is not None:
             return ServerFacts(capabilities=self._capabilities, models=(self._model,))
-        facts = await probe(self._link)
+        facts = await probe(self._transport)
         if self._model is None:
             if len(facts.models) != 1:
                 served = ", ".join(facts.models) or "it does not say which"
@@ -156,11 +156,11 @@ class ServerBackend(ABC):
         Raises:
             ConnectionFailed: nobody answers at the address.
         """
-        return await ask_tokens(self._link, self.model, self.capabilities.server, text)
+        return await ask_tokens(self._transport, self.model, self.capabilities.server, text)
 
     async def aclose(self) -> None:
         """Close the connections, unless they are the user's."""
-        await self._link.aclose()
+        await self._transport.aclose()
 
     @abstractmethod
     def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
@@ -177,7 +177,7 @@ class ServerBackend(ABC):
         if self._refusals is None:
             self._refusals = Refusals(self.capabilities)
         return stream_chunks(
-            self._link,
+            self._transport,
             path,
             body,
             timeouts=self._timeouts,

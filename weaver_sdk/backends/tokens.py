@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from weaver_sdk.backends.base import CompletionRequest, ServerKind
-from weaver_sdk.backends.http.transport import Link
+from weaver_sdk.backends.http.transport import Transport
 from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
 from weaver_sdk.errors import BackendError, ConnectionFailed, ProtocolError
 
@@ -17,7 +17,7 @@ _KEPT = 1024
 
 
 async def ask_tokens(
-    link: Link, model: str, server: ServerKind, text: str, seconds: float = PROBE_SECONDS
+    transport: Transport, model: str, server: ServerKind, text: str, seconds: float = PROBE_SECONDS
 ) -> tuple[int, ...] | None:
     """Return the tokens of a text, special ones for the whole sequence left out; `None` where it is not told.
 
@@ -32,7 +32,7 @@ async def ask_tokens(
     else:
         return None
     try:
-        told = await ask(link, root(link) + "/tokenize", body, seconds=seconds)
+        told = await ask(transport, root(transport) + "/tokenize", body, seconds=seconds)
     except ConnectionFailed:
         raise
     except BackendError:

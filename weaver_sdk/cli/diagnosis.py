@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Examination, Repeated
+from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Repeated, ServerReport
 
 _WAYS = {
     "continue_final_message": "prefill (continue_final_message)",
@@ -25,7 +25,7 @@ class Row(NamedTuple):
     found: str
 
 
-def rows(found: Examination) -> Iterator[Row]:
+def rows(found: ServerReport) -> Iterator[Row]:
     """Yield what the server can do."""
     yield Row("server", None, found.server)
     context = f", {found.context_tokens} tokens of context" if found.context_tokens else ""
@@ -59,7 +59,7 @@ def rows(found: Examination) -> Iterator[Row]:
         yield Row("requests at once", *_at_once(found.crowd))
 
 
-def consequences(found: Examination) -> Iterator[str]:
+def consequences(found: ServerReport) -> Iterator[str]:
     """Yield what weaver-sdk will do with such a server."""
     used = _used(found)
     if used is None:
@@ -80,7 +80,7 @@ def consequences(found: Examination) -> Iterator[str]:
         yield f"It counts {counted}, as no token counts come."
 
 
-def advice(found: Examination) -> Iterator[str]:
+def advice(found: ServerReport) -> Iterator[str]:
     """Yield what would make it better."""
     used = _used(found)
     if used is None:
@@ -127,7 +127,7 @@ def advice(found: Examination) -> Iterator[str]:
         yield "Requests at once take as long as one after the other: a fork gains no time on this server."
 
 
-def _used(found: Examination) -> Endpoint | None:
+def _used(found: ServerReport) -> Endpoint | None:
     return {"completions": found.completions, "chat": found.chat, None: None}[found.api]
 
 

@@ -10,7 +10,7 @@ from weaver_sdk.cli import flags
 from weaver_sdk.cli.boundary import FAILED, run_command
 
 if TYPE_CHECKING:
-    from weaver_sdk.doctor.report import Examination
+    from weaver_sdk.doctor.report import ServerReport
 
 
 def doctor(
@@ -32,12 +32,12 @@ def doctor(
     """
 
     async def work() -> int:
-        from weaver_sdk.doctor.diagnose import examine
+        from weaver_sdk.doctor.diagnose import diagnose
         from weaver_sdk.markup.dialect import THREADWEAVER
         from weaver_sdk.settings import resolve_server
 
         server = resolve_server(url, api_key, model)
-        found = await examine(
+        found = await diagnose(
             server.base_url,
             server.key,
             server.model,
@@ -54,7 +54,7 @@ def doctor(
     run_command(work())
 
 
-def _print_json(found: Examination) -> None:
+def _print_json(found: ServerReport) -> None:
     import json
     from dataclasses import asdict
 
@@ -64,7 +64,7 @@ def _print_json(found: Examination) -> None:
     typer.echo(json.dumps(told))
 
 
-def _print(found: Examination, plain: bool) -> None:
+def _print(found: ServerReport, plain: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from weaver_sdk.backends.base import ServerKind
-from weaver_sdk.backends.http.response import Answer, Timeouts
-from weaver_sdk.backends.http.transport import Link
+from weaver_sdk.backends.http.response import Response, Timeouts
+from weaver_sdk.backends.http.transport import Transport
 from weaver_sdk.backends.probe import PROBE_SECONDS, root
 from weaver_sdk.errors import BackendError, ConnectionFailed
 
@@ -29,7 +29,7 @@ class CacheCounters:
 
 
 async def ask_cache_counters(
-    link: Link, server: ServerKind, seconds: float = PROBE_SECONDS
+    transport: Transport, server: ServerKind, seconds: float = PROBE_SECONDS
 ) -> CacheCounters | None:
     """Read the counters from vLLM's `/metrics`; `None` for a server that has none.
 
@@ -41,7 +41,7 @@ async def ask_cache_counters(
     page = b""
     try:
         timeouts = Timeouts(first=seconds, idle=seconds)
-        answer = await Answer.open(link, root(link) + "/metrics", None, timeouts=timeouts)
+        answer = await Response.open(transport, root(transport) + "/metrics", None, timeouts=timeouts)
         async with aclosing(answer):
             while piece := await answer.read(seconds):
                 page += piece

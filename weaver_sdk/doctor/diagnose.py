@@ -20,13 +20,13 @@ from weaver_sdk.backends.capabilities import known_host
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.drift import drift_tokens
-from weaver_sdk.backends.http.choose import link_to
+from weaver_sdk.backends.http.choose import transport_to
 from weaver_sdk.backends.http.response import Timeouts
-from weaver_sdk.backends.http.transport import Link
+from weaver_sdk.backends.http.transport import Transport
 from weaver_sdk.backends.probe import ask, probe, root
 from weaver_sdk.backends.server import ServerBackend
 from weaver_sdk.doctor.cache_counters import ask_cache_counters
-from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Examination, Repeated
+from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Repeated, ServerReport
 from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError
 from weaver_sdk.options import Sampling
 
@@ -53,7 +53,7 @@ class _Sample:
     seconds: float = 0.0
 
 
-async def examine(
+async def diagnose(
     base_url: str,
     api_key: str | None = None,
     model: str | None = None,
@@ -61,7 +61,7 @@ async def examine(
     api: str = "auto",
     most: int = 8,
     tag: str = "",
-) -> Examination:
+) -> ServerReport:
     """Find out what a server does.
 
     Args:
@@ -79,13 +79,13 @@ async def examine(
     if api not in ("auto", *get_args(Api)):
         raise ConfigurationError(f'api={api!r}: use "auto", "completions" or "chat"')
     known = known_host(base_url)
-    link = link_to(base_url, api_key)
+    transport = transport_to(base_url, api_key)
     opened: list[ServerBackend] = []
     try:
         if known is None or model is None:
-            facts = await probe(link)
+            facts = await probe(transport)
             known = known or facts.capabilities
-            model = model or _only(facts.models, link)
+            model = model or _only(facts.models, transport)
 
         def to(kind: type[ServerBackend], **changes: object) -> ServerBackend:
             capabilities = replace(known, **changes)  # type: ignore[arg-type]
@@ -95,8 +95,8 @@ async def examine(
             )
             return opened[-1]
 
-        completions = await _examine_endpoint(to(CompletionsBackend, token_ids=True))
-        chat = await _examine_endpoint(to(ChatBackend, token_ids=True))
+        completions = await _diagnose_endpoint(to(CompletionsBackend, token_ids=True))
+        chat = await _diagnose_endpoint(to(ChatBackend, token_ids=True))
         ways: Sequence[Prefill] = ("last_message", "prefix", "continue_final_message")
         if known.server != "unknown":
             ways = () if known.prefill == "ask" else (known.prefill,)
@@ -104,8 +104,8 @@ async def examine(
         used_api = _choose(api, known.api, completions, chat)
         used = to(ChatBackend if used_api == "chat" else CompletionsBackend)
         special = completions.works and tag
-        return Examination(
-            base_url=link.base_url,
+        return ServerReport(
+            base_url=transport.base_url,
             server=known.server,
             model=model,
             context_tokens=known.context_tokens,
@@ -114,21 +114,21 @@ async def examine(
             chat=chat,
             prefill=known.prefill,
             prefill_found=await _prefill(chatting),
-            special_tags=await _shows(link, to(CompletionsBackend), tag) if special else None,
+            special_tags=await _shows(transport, to(CompletionsBackend), tag) if special else None,
             drift=await _drift(to(CompletionsBackend)) if completions.token_ids else None,
-            repeated=await _repeat(used, link) if used_api else None,
+            repeated=await _repeat(used, transport) if used_api else None,
             crowd=await _crowd(used, most) if used_api else None,
         )
     finally:
         for backend in opened:
             await backend.aclose()
-        await link.aclose()
+        await transport.aclose()
 
 
-def _only(models: tuple[str, ...], link: Link) -> str:
+def _only(models: tuple[str, ...], transport: Transport) -> str:
     if len(models) != 1:
         served = ", ".join(models) or "it does not say which"
-        raise ConfigurationError(f"give --model: {link.base_url} serves not one model ({served})")
+        raise ConfigurationError(f"give --model: {transport.base_url} serves not one model ({served})")
     return models[0]
 
 
@@ -139,7 +139,7 @@ def _choose(wanted: str, preferred: Api, completions: Endpoint, chat: Endpoint) 
     return next((api for api in order if works[api] and wanted in ("auto", api)), None)
 
 
-async def _examine_endpoint(backend: ServerBackend) -> Endpoint:
+async def _diagnose_endpoint(backend: ServerBackend) -> Endpoint:
     try:
         plain = await _write(backend, _counting())
         stops, names = None, False
@@ -173,12 +173,12 @@ async def _prefill(backends: Sequence[ServerBackend]) -> Prefill | None:
     return None
 
 
-async def _shows(link: Link, backend: ServerBackend, tag: str) -> bool | None:
+async def _shows(transport: Transport, backend: ServerBackend, tag: str) -> bool | None:
     """Make the model write a tag that is one of its tokens, and look whether the text holds it."""
     text = {"content" if backend.capabilities.server == "llama.cpp" else "prompt": tag}
     body = {"model": backend.model, "add_special_tokens": False, "parse_special": True, **text}
     try:
-        told = await ask(link, root(link) + "/tokenize", body)
+        told = await ask(transport, root(transport) + "/tokenize", body)
         tokens = (told or {}).get("tokens")
         if not isinstance(tokens, list) or len(tokens) != 1:
             return None
@@ -202,14 +202,14 @@ async def _drift(backend: ServerBackend) -> Drift | None:
     return Drift(written=len(sample.token_ids), changed=changed)
 
 
-async def _repeat(backend: ServerBackend, link: Link) -> Repeated | None:
+async def _repeat(backend: ServerBackend, transport: Transport) -> Repeated | None:
     words = " ".join(f"{uuid.uuid4().hex[:4]}{n}" for n in range(_WORDS))
     request = _asking(f"{words}\n{_QUESTION} {COUNTED}", max_tokens=1)
     try:
         first = await _write(backend, request)
-        before = await ask_cache_counters(link, backend.capabilities.server)
+        before = await ask_cache_counters(transport, backend.capabilities.server)
         second = await _write(backend, request)
-        after = await ask_cache_counters(link, backend.capabilities.server)
+        after = await ask_cache_counters(transport, backend.capabilities.server)
     except BackendError:
         return None
     usage = second.usage or Usage()

@@ -64,7 +64,7 @@ class Crowd:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examination:
+class ServerReport:
     """What was found."""
 
     base_url: str

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from weaver_sdk.backends.base import Backend, Capabilities, Chunk, CompletionRequest, Span, TellsTokens
+from weaver_sdk.backends.base import Backend, Capabilities, Chunk, CompletionRequest, Span, SupportsTokenize
 from weaver_sdk.markup import THREADWEAVER, Dialect, Outline
 from weaver_sdk.runtime.reader import prefill
 from weaver_sdk.strategies.worked import open_block
@@ -63,7 +63,7 @@ class ShapedBackend:
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:
         """Return the tokens of a text, where the server tells."""
-        return await self._backend.tokens(text) if isinstance(self._backend, TellsTokens) else None
+        return await self._backend.tokens(text) if isinstance(self._backend, SupportsTokenize) else None
 
     async def aclose(self) -> None:
         """Do nothing: the other backend belongs to the caller."""

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from weaver_sdk.backends.http.clients import HttpxLink, OpenAILink
-from weaver_sdk.backends.http.direct import DirectLink
-from weaver_sdk.backends.http.transport import Link, server_address
+from weaver_sdk.backends.http.clients import HttpxTransport, OpenAITransport
+from weaver_sdk.backends.http.direct import DirectTransport
+from weaver_sdk.backends.http.transport import Transport, server_address
 from weaver_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import openai
 
 
-def link_to(
+def transport_to(
     base_url: str | None,
     api_key: str | None = None,
     *,
@@ -24,7 +24,7 @@ def link_to(
     client: openai.AsyncOpenAI | None = None,
     max_concurrency: int = 64,
     connect: float = 10.0,
-) -> Link:
+) -> Transport:
     """Return the way to a server by what a user gave: an address, or a client of their own.
 
     Args:
@@ -38,17 +38,19 @@ def link_to(
         for name, value in (("base_url", base_url), ("api_key", api_key), ("http_client", http_client)):
             if value is not None:
                 raise ConfigurationError(f"give client or {name}, not both: an AsyncOpenAI has its own")
-        return OpenAILink(client, connect=connect)
+        return OpenAITransport(client, connect=connect)
     if http_client is not None:
         base_url = str(http_client.base_url) if base_url is None else base_url
-        return HttpxLink(base_url, api_key, http_client, connect=connect)
+        return HttpxTransport(base_url, api_key, http_client, connect=connect)
     if base_url is None:
         raise ConfigurationError("no server: give base_url, such as http://127.0.0.1:8000/v1, or a client")
     if _has_proxy(base_url):
         # How many requests run at once is limited above, in one place: a second limit would be in the way.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=max_concurrency)
-        return HttpxLink(base_url, api_key, httpx2.AsyncClient(limits=limits), owned=True, connect=connect)
-    return DirectLink(base_url, api_key, max_idle=max_concurrency, connect=connect)
+        return HttpxTransport(
+            base_url, api_key, httpx2.AsyncClient(limits=limits), owned=True, connect=connect
+        )
+    return DirectTransport(base_url, api_key, max_idle=max_concurrency, connect=connect)
 
 
 def _has_proxy(base_url: str) -> bool:

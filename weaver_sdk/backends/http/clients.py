@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 from pydantic_core import to_json
 
-from weaver_sdk.backends.http.transport import Reply, below, server_address, shown, usual_headers, without_key
+from weaver_sdk.backends.http.transport import (
+    RawResponse,
+    below,
+    server_address,
+    shown,
+    usual_headers,
+    without_key,
+)
 from weaver_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import openai
 
 
-class HttpxLink:
+class HttpxTransport:
     """A server over an `httpx2.AsyncClient`.
 
     Args:
@@ -45,22 +52,24 @@ class HttpxLink:
         self._timeout = httpx2.Timeout(None, connect=connect)  # what comes later is watched here
 
     def __repr__(self) -> str:
-        return f"HttpxLink({self._shown!r})"
+        return f"HttpxTransport({self._shown!r})"
 
     @property
     def base_url(self) -> str:
         """The address, without credentials."""
         return self._shown
 
-    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
         """Send JSON."""
         return await self._send("POST", path, {"content-type": "application/json", **headers}, to_json(body))
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> RawResponse:
         """Ask for a page."""
         return await self._send("GET", path, {}, None)
 
-    async def _send(self, method: str, path: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes | None
+    ) -> RawResponse:
         if self._client.is_closed:
             raise ConfigurationError(f"the HTTP client for {self._shown} has been closed")
         request = self._client.build_request(
@@ -70,7 +79,7 @@ class HttpxLink:
             headers=self._headers | dict(headers),
             timeout=self._timeout,
         )
-        return _HttpxReply(await self._client.send(request, stream=True))
+        return _HttpxResponse(await self._client.send(request, stream=True))
 
     def hide(self, told: bytes) -> bytes:
         """Blot out the key."""
@@ -82,7 +91,7 @@ class HttpxLink:
             await self._client.aclose()
 
 
-class OpenAILink:
+class OpenAITransport:
     """A server through an `openai.AsyncOpenAI`: its address, keys, headers and connections.
 
     The client builds and signs the request, and its HTTP client sends it. Its retries are switched off, as
@@ -98,14 +107,14 @@ class OpenAILink:
         self._timeout = httpx2.Timeout(None, connect=connect)
 
     def __repr__(self) -> str:
-        return f"OpenAILink({self._shown!r})"
+        return f"OpenAITransport({self._shown!r})"
 
     @property
     def base_url(self) -> str:
         """The address, without credentials."""
         return self._shown
 
-    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
         """Send JSON."""
         import openai  # half a second; who has a client has spent it already
 
@@ -123,12 +132,12 @@ class OpenAILink:
                 stream_cls=openai.AsyncStream[object],
             )
         except openai.APIStatusError as error:
-            return _HttpxReply(error.response)
+            return _HttpxResponse(error.response)
         except openai.APIConnectionError as error:
             raise _cause(error) from error
-        return _HttpxReply(stream.response)
+        return _HttpxResponse(stream.response)
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> RawResponse:
         """Ask for a page."""
         import openai
 
@@ -137,10 +146,10 @@ class OpenAILink:
                 path, cast_to=httpx2.Response, options={"max_retries": 0, "timeout": self._timeout}
             )
         except openai.APIStatusError as error:
-            return _HttpxReply(error.response)
+            return _HttpxResponse(error.response)
         except openai.APIConnectionError as error:
             raise _cause(error) from error
-        return _HttpxReply(response)
+        return _HttpxResponse(response)
 
     def hide(self, told: bytes) -> bytes:
         """Blot out the key."""
@@ -150,7 +159,7 @@ class OpenAILink:
         """Nothing was opened here."""
 
 
-class _HttpxReply:
+class _HttpxResponse:
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
         self.status = response.status_code

@@ -15,7 +15,7 @@ from typing import Final
 
 import httpx2
 
-from weaver_sdk.backends.http.http1 import AnswerReader, Head
+from weaver_sdk.backends.http.http1 import Head, ResponseReader
 
 _HIGH_WATER: Final = 1 << 20
 """Bytes of a body that may wait to be read; beyond, the server has to wait."""
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
         self.loop = loop
         self.free_since = 0.0
         self._owner = owner
-        self._reader: AnswerReader | None = None
+        self._reader: ResponseReader | None = None
         self._parts: list[bytes] = []  # of the body, not yet read
         self._waiting = 0  # bytes in them
         self._paused = False
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
         Raises:
             httpx2.TransportError: the connection broke, or what came is no HTTP.
         """
-        self._reader = reader = AnswerReader(method)
+        self._reader = reader = ResponseReader(method)
         if not self._lost:
             self._transport.write(message)
         try:

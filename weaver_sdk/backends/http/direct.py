@@ -9,11 +9,18 @@ import httpx2
 from pydantic_core import to_json
 
 from weaver_sdk.backends.http.connections import Connection, Connections
-from weaver_sdk.backends.http.transport import Reply, below, server_address, shown, usual_headers, without_key
+from weaver_sdk.backends.http.transport import (
+    RawResponse,
+    below,
+    server_address,
+    shown,
+    usual_headers,
+    without_key,
+)
 from weaver_sdk.errors import ConfigurationError
 
 
-class DirectLink:
+class DirectTransport:
     """A server by its address. The key goes into a header and nowhere else.
 
     Args:
@@ -36,24 +43,24 @@ class DirectLink:
         self._connections = Connections(self._url, max_idle=max_idle, connect=connect)
 
     def __repr__(self) -> str:
-        return f"DirectLink({self._shown!r})"
+        return f"DirectTransport({self._shown!r})"
 
     @property
     def base_url(self) -> str:
         """The address, without credentials."""
         return self._shown
 
-    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
         """Send JSON."""
         content = to_json(body)
         sized = {"content-type": "application/json", "content-length": str(len(content)), **headers}
         return await self._send("POST", path, _lines(sized), content)
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> RawResponse:
         """Ask for a page."""
         return await self._send("GET", path, b"", b"")
 
-    async def _send(self, method: str, path: str, headers: bytes, content: bytes) -> Reply:
+    async def _send(self, method: str, path: str, headers: bytes, content: bytes) -> RawResponse:
         if self._connections.closed:
             raise ConfigurationError(f"the backend for {self._shown} has been closed")
         target = self._targets.get(path)
@@ -66,7 +73,7 @@ class DirectLink:
             headers,
             content,
         )
-        return _DirectReply(await self._connections.request(method, message))
+        return _DirectResponse(await self._connections.request(method, message))
 
     def hide(self, told: bytes) -> bytes:
         """Blot out the key."""
@@ -77,7 +84,7 @@ class DirectLink:
         await self._connections.aclose()
 
 
-class _DirectReply:
+class _DirectResponse:
     def __init__(self, connection: Connection) -> None:
         self._connection: Connection | None = connection
         self.status = connection.head.status

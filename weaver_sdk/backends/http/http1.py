@@ -30,7 +30,7 @@ class Head:
     """Names in small letters; values of a name that comes twice are joined by commas."""
 
 
-class AnswerReader:
+class ResponseReader:
     """Reads one answer to one request, as the bytes come.
 
     Raises:

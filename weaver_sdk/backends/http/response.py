@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx2
 
 from weaver_sdk.backends.http.errors import status_error
-from weaver_sdk.backends.http.transport import Link, Reply
+from weaver_sdk.backends.http.transport import RawResponse, Transport
 from weaver_sdk.errors import (
     BackendError,
     ConfigurationError,
@@ -44,20 +44,20 @@ class Timeouts:
                 raise ConfigurationError(f"Timeouts({name}={getattr(self, name)}): use more than 0 seconds")
 
 
-class Answer:
+class Response:
     """The body of an answer whose status is good. Close it, whatever happens: that aborts the request."""
 
-    def __init__(self, reply: Reply, link: Link, path: str) -> None:
-        self._reply = reply
-        self.hide = link.hide
+    def __init__(self, raw: RawResponse, transport: Transport, path: str) -> None:
+        self._raw = raw
+        self.hide = transport.hide
         """Blots out the key in what the server told."""
-        self.where = _where(link, path)
+        self.where = _where(transport, path)
         """The address that answers, for messages."""
 
     @classmethod
     async def open(
         cls,
-        link: Link,
+        transport: Transport,
         path: str,
         body: Mapping[str, Any] | None,
         *,
@@ -71,19 +71,19 @@ class Answer:
             ConnectionFailed: no connection, or it broke before the head was whole.
             IdleTimeout: no head within `timeouts.first`.
         """
-        where = _where(link, path)
-        asked = link.get(path) if body is None else link.post(path, body, headers or {})
+        where = _where(transport, path)
+        asked = transport.get(path) if body is None else transport.post(path, body, headers or {})
         try:
             async with asyncio.timeout(timeouts.first):
-                reply = await asked
+                raw = await asked
         except (httpx2.RequestError, TimeoutError) as error:
             raise _no_head(error, where, timeouts.first) from error
-        answer = cls(reply, link, path)
-        if reply.status == 200:
+        answer = cls(raw, transport, path)
+        if raw.status == 200:
             return answer
         async with aclosing(answer):
-            told = link.hide(await answer._error_body())
-        raise status_error(reply.status, reply.headers, told, where)
+            told = transport.hide(await answer._error_body())
+        raise status_error(raw.status, raw.headers, told, where)
 
     async def read(self, seconds: float) -> bytes:
         """Return the next piece of the body; nothing at its end.
@@ -95,7 +95,7 @@ class Answer:
             ProtocolError: the body cannot be decoded.
         """
         try:
-            return await self._reply.read(seconds)
+            return await self._raw.read(seconds)
         except (httpx2.RequestError, TimeoutError) as error:
             raise _no_body(error, self.where, seconds) from error
 
@@ -107,7 +107,7 @@ class Answer:
 
     async def aclose(self) -> None:
         """Close the connection, unless the body has come to its end."""
-        await self._reply.aclose()
+        await self._raw.aclose()
 
     async def _error_body(self) -> bytes:
         told = b""
@@ -117,8 +117,8 @@ class Answer:
         return told
 
 
-def _where(link: Link, path: str) -> str:
-    return path if "://" in path else link.base_url + path
+def _where(transport: Transport, path: str) -> str:
+    return path if "://" in path else transport.base_url + path
 
 
 def _no_head(error: Exception, where: str, seconds: float) -> BackendError:

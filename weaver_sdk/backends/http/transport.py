@@ -11,7 +11,7 @@ import httpx2
 from weaver_sdk.errors import ConfigurationError
 
 
-class Reply(Protocol):
+class RawResponse(Protocol):
     """An answer whose head has come and whose body has not been read."""
 
     @property
@@ -38,7 +38,7 @@ class Reply(Protocol):
         ...
 
 
-class Link(Protocol):
+class Transport(Protocol):
     """One server, as the backends see it. An error status does not raise: it is an answer like others."""
 
     @property
@@ -46,7 +46,7 @@ class Link(Protocol):
         """The address, without a user's name or password in it and without a slash at its end."""
         ...
 
-    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
         """Send JSON to a path below the address, or to a whole address on the same server.
 
         Raises:
@@ -54,7 +54,7 @@ class Link(Protocol):
         """
         ...
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> RawResponse:
         """Ask for a path below the address, or for a whole address on the same server.
 
         Raises:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, SharedPrefix, Usage
-from weaver_sdk.backends.chat_template import ToldTemplate, ask_chat_template
+from weaver_sdk.backends.chat_template import ChatTemplate, ask_chat_template
 from weaver_sdk.backends.chunks import stream_chunks
-from weaver_sdk.backends.http.direct import DirectLink
-from weaver_sdk.backends.http.response import Answer, Timeouts
+from weaver_sdk.backends.http.direct import DirectTransport
+from weaver_sdk.backends.http.response import Response, Timeouts
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.logprobs import read_entries
 from weaver_sdk.backends.prefixes import common_prefix
@@ -70,16 +70,16 @@ class LlamaBackend:
         limits = Limits.of(max_concurrency)
         self._policy = RetryPolicy.of(retries)
         self._timeouts = timeouts or Timeouts()
-        self._link = DirectLink(url, max_idle=2 * slots, connect=self._timeouts.connect)
+        self._transport = DirectTransport(url, max_idle=2 * slots, connect=self._timeouts.connect)
         self._limiter = ConcurrencyLimiter(
-            min(limits.max_concurrency, slots), learn=limits.learn, where=self._link.base_url
+            min(limits.max_concurrency, slots), learn=limits.learn, where=self._transport.base_url
         )
         self._slots = SlotPool(slots)
         self._forks = _Forks(limit=4 * slots) if share_prefixes else None
         self._token_cache = TokenCache(self.tokens)
 
     def __repr__(self) -> str:
-        return f"LlamaBackend({self._link.base_url!r}, model={self._model!r})"
+        return f"LlamaBackend({self._transport.base_url!r}, model={self._model!r})"
 
     @property
     def model(self) -> str:
@@ -103,13 +103,13 @@ class LlamaBackend:
         """Where requests get their permits: never more than there are slots."""
         return self._limiter
 
-    async def chat_template(self) -> ToldTemplate | None:
+    async def chat_template(self) -> ChatTemplate | None:
         """Return how the model's own template wraps turns, or `None` where it has none.
 
         Raises:
             ConnectionFailed: nobody answers at the address.
         """
-        return await ask_chat_template(self._link, self._model, "llama.cpp")
+        return await ask_chat_template(self._transport, self._model, "llama.cpp")
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Stream one completion. Closing the generator closes the connection, and so aborts the request.
@@ -125,11 +125,11 @@ class LlamaBackend:
         Raises:
             ConnectionFailed: nobody answers at the address.
         """
-        return await ask_tokens(self._link, self._model, "llama.cpp", text)
+        return await ask_tokens(self._transport, self._model, "llama.cpp", text)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._link.aclose()
+        await self._transport.aclose()
 
     async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         prompt = request.text if request.spans is None else await self._token_cache.of(request)
@@ -183,12 +183,12 @@ class LlamaBackend:
     def _complete(self, slot: Slot, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         fixed = {"id_slot": slot.number, "cache_prompt": True, "return_tokens": True, "stream": True}
         return stream_chunks(
-            self._link, "/completion", {**body, **fixed}, timeouts=self._timeouts, read_chunk=read_chunk
+            self._transport, "/completion", {**body, **fixed}, timeouts=self._timeouts, read_chunk=read_chunk
         )
 
     async def _slot_action(self, slot: Slot, action: str, file: str) -> None:
-        address = f"{self._link.base_url}/slots/{slot.number}?action={action}"
-        answer = await Answer.open(self._link, address, {"filename": file}, timeouts=self._timeouts)
+        address = f"{self._transport.base_url}/slots/{slot.number}?action={action}"
+        answer = await Response.open(self._transport, address, {"filename": file}, timeouts=self._timeouts)
         async with aclosing(answer):
             while await answer.read(self._timeouts.first):
                 pass
