@@ -11,7 +11,8 @@ import asyncio
 import errno
 import os
 import ssl
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
 
 import httpx2
 
@@ -100,21 +101,25 @@ class Connections:
         if self._secure:
             context = self._ssl_context = self._ssl_context or httpx2.create_ssl_context()
         loop = asyncio.get_running_loop()
-        race = None if self._is_number else 0.25  # seconds before a name's next address is tried as well
+        # seconds before a name's next address is tried as well; uvloop has no such race
+        races = not self._is_number and isinstance(loop, asyncio.BaseEventLoop)
+        connect: Any = loop.create_connection
+        if races:
+            connect = partial(connect, happy_eyeballs_delay=0.25)
         try:
             async with asyncio.timeout(self._connect_seconds):
-                _, connection = await loop.create_connection(
+                _, connection = await connect(
                     lambda: Connection(self, loop),
                     self._host,
                     self._port,
                     ssl=context,
-                    happy_eyeballs_delay=race,
                 )
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection within {self._connect_seconds:g} s") from error
         except OSError as error:
             raise httpx2.ConnectError(_why(error)) from error
-        return connection
+        made: Connection = connection
+        return made
 
     def opened(self, connection: Connection) -> None:
         """Note that a connection is open."""
@@ -262,8 +267,7 @@ class Connection(asyncio.Protocol):
             self._wakeup.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
