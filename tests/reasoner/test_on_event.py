@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from tests.reasoner.test_solving import PROBLEMS, SCRIPT, scripted
-from weaver_sdk import Event, ParallelReasoner, Scope
+from weaver_sdk import APIStatusError, Event, ParallelReasoner, Scope
 from weaver_sdk.testing import ScriptedBackend
 
 ON_THE_MAIN_LINE = ["run_started", "segment_delta", "fork_opened", "joined", "run_finished"]
@@ -95,6 +95,20 @@ async def test_a_listener_that_raised_is_not_called_again_in_that_run(start: Sta
     with pytest.raises(Fault):
         await start(scripted(), listener)
     assert not listener.called_again
+
+
+@pytest.mark.parametrize(
+    "kind", ["segment_delta", "fork_opened", "thread_delta", "request_finished in a thread"]
+)
+@pytest.mark.parametrize("start", [solve, stream, solve_many, solve_sync], ids=lambda start: start.__name__)
+async def test_an_error_like_the_servers_is_not_taken_for_one(start: Start, kind: str) -> None:
+    """A listener may ask a server too: its failure is no thread's outcome, and no problem that failed."""
+    backend, listener = ScriptedBackend(SCRIPT), Listener(kind, APIStatusError("my own", status=500))
+    with pytest.raises(APIStatusError) as caught:
+        await start(scripted(backend), listener)
+    assert caught.value is listener.error
+    assert not getattr(caught.value, "__notes__", [])
+    assert backend.running == 0
 
 
 @pytest.mark.parametrize("way", ["fork", "each", "spawn"])
