@@ -13,7 +13,11 @@ T = TypeVar("T")
 
 
 async def results_of(
-    problems: Iterable[T], solve: Callable[[int, T], Awaitable[Result]], concurrency: int
+    problems: Iterable[T],
+    solve: Callable[[int, T], Awaitable[Result]],
+    concurrency: int,
+    *,
+    fatal: Callable[[BaseException], bool] = lambda error: False,
 ) -> AsyncGenerator[Result, None]:
     """Yield the result of each problem as it is done; closing the generator ends all runs.
 
@@ -21,6 +25,7 @@ async def results_of(
         problems: read one by one, as runs end.
         solve: called with a problem's place and the problem.
         concurrency: runs at once.
+        fatal: which errors end all runs at once, beside those that are no `WeaverError`.
 
     Raises:
         ExceptionGroup: at the end, the errors of all problems that failed; each names its problem.
@@ -49,7 +54,7 @@ async def results_of(
                 if task.cancelled():
                     raise asyncio.CancelledError
                 error = task.exception()
-                if isinstance(error, WeaverError):
+                if isinstance(error, WeaverError) and not fatal(error):
                     error.add_note(f"problem {index}")
                     errors.append(error)
                 else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from weaver_sdk.backends.base import Backend
 from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.batch import results_of
-from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages, conversation
 from weaver_sdk.options import Budget, Limits, RetryPolicy, Sampling
@@ -239,12 +239,19 @@ class ParallelReasoner:
         """
         if concurrency < 1:
             raise ConfigurationError(f"concurrency={concurrency}: use 1 or more")
+        of_listeners: list[BaseException] = []
 
         async def solve_one(index: int, problem: str | Messages) -> Result:
             run = await self._run(problem, options, [options.get("on_event")], index=index)
-            return await run.execute()
+            try:
+                return await run.execute()
+            except WeaverError as error:
+                if run.raised_by_listener(error):
+                    of_listeners.append(error)
+                raise
 
-        async with aclosing(results_of(problems, solve_one, concurrency)) as results:
+        runs = results_of(problems, solve_one, concurrency, fatal=lambda error: error in of_listeners)
+        async with aclosing(runs) as results:
             async for result in results:
                 yield result
 

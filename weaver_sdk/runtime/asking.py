@@ -170,8 +170,9 @@ async def _streamed(
         if asking.model == "main":  # another model's tokens mean nothing to this one
             segment.ids = reader.ids_of_text(end, config.stop_tokens)
     except BackendError as error:
-        segment.outcome = "error"
-        error.add_note(f"in {request.where}")
+        if not recorder.raised_by_listener(error):
+            segment.outcome = "error"
+            error.add_note(f"in {request.where}")
         raise
     finally:
         segment.ended = recorder.now()

@@ -135,6 +135,8 @@ class Opened:
         except BudgetSpent as spent:
             outcome = "timeout" if spent.by == "seconds" else "length"
         except BackendError as error:
+            if state.recorder.raised_by_listener(error):
+                raise
             outcome = "timeout" if isinstance(error, IdleTimeout) else "error"
             line.error = str(error)
         line.outcome = outcome

@@ -35,6 +35,7 @@ class Recorder:
         self.warm_prefill_tokens: int | None = None
         self._began = time.monotonic()
         self._listeners = list(listeners)
+        self._raised: list[BaseException] = []
 
     def now(self) -> float:
         """Return the seconds since the run began."""
@@ -56,9 +57,14 @@ class Recorder:
         for listener in tuple(self._listeners):
             try:
                 listener(told)
-            except BaseException:
+            except BaseException as error:
                 self._listeners.remove(listener)
+                self._raised.append(error)
                 raise
+
+    def raised_by_listener(self, error: BaseException) -> bool:
+        """Tell whether an error is a listener's own: a `BackendError` of one says nothing of the run's."""
+        return any(error is raised for raised in self._raised)
 
     def wrote(self) -> None:
         """Note that text arrived."""

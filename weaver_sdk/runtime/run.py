@@ -63,6 +63,10 @@ class Run:
         """Return the run as far as it has come; `finish` is "cancelled" until it has ended."""
         return self._result or self._summary("cancelled")
 
+    def raised_by_listener(self, error: BaseException) -> bool:
+        """Tell whether what ended the run is a listener's own error, of whatever kind."""
+        return self._state.recorder.raised_by_listener(error)
+
     async def _program(self) -> Finish:
         """Run the strategy's program; where the budget is spent before its end, let it conclude."""
         state, program = self._state, self._config.program
