@@ -1,6 +1,6 @@
 """Plays one run against scripted answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from weaver_sdk.result import Fork, Result, Thread
 from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.runtime.run import Run
 from weaver_sdk.strategies.native import Native
-from weaver_sdk.strategies.strategy import Strategy, program_of
+from weaver_sdk.strategies.strategy import Function, Strategy, program_of
 from weaver_sdk.testing import ScriptedBackend
 
 OUTLINES = "<think>\nTwo parts.\n<Parallel>\n<Outlines>\n<Outline>1: a</Outline>\n<Outline>2: b</Outline>\n"
@@ -46,20 +46,26 @@ def new_run(
     backend: Backend,
     *,
     dialect: Dialect = THREADWEAVER,
-    strategy: Strategy | None = None,
+    strategy: Strategy | Function | None = None,
+    models: Mapping[str, Backend] | None = None,
     problem: str = "Q",
     mode: Mode = "parallel",
     listeners: tuple[Callable[[Event], None], ...] = (),
     places: int = 64,
     **more: Any,
 ) -> Run:
-    """A run whose model goes on from the bare problem."""
-    limited = LimitedBackend(backend, ConcurrencyLimiter(places))
+    """A run whose model goes on from the bare problem; `models` are further ones."""
+    limiter = ConcurrencyLimiter(places)
+    backends = {"main": backend, **(models or {})}
+    limited = {name: LimitedBackend(one, limiter) for name, one in backends.items()}
     config = RunConfig(
         run_id="r1",
-        messages=({"role": "user", "content": problem},),
+        messages=more.pop("messages", ({"role": "user", "content": problem},)),
         program=program_of(strategy or Native(dialect=replace(dialect, instruction="")), mode),
-        models={"main": Model(backend=limited, render=lambda turns: turns[-1]["content"])},
+        models={
+            name: Model(backend=one, render=lambda turns: turns[-1]["content"])
+            for name, one in limited.items()
+        },
         mode=mode,
         **{name: value for name, value in more.items() if value is not None},
     )
@@ -70,6 +76,11 @@ async def play(answers: Any, **options: Any) -> Result:
     """Run to the end; `answers` is a backend, or what a `ScriptedBackend` takes."""
     backend = answers if hasattr(answers, "stream") else ScriptedBackend(answers)
     return await new_run(backend, **options).execute()
+
+
+async def run_program(program: Strategy | Function, answers: Any = (), **options: Any) -> Result:
+    """Run a user's program to its end; `answers` and `options` are those of `play`."""
+    return await play(answers, strategy=program, **options)
 
 
 def threads(result: Result) -> list[Thread]:
