@@ -83,6 +83,7 @@ class Opened:
         state, line = self.state, parent._line
         state.forks += 1
         self.number = state.forks
+        self._broken_off = False
         self.before: Spans = (*parent._before, *line.spans())
         self.children = self._children()
         now = state.recorder.now()
@@ -103,24 +104,38 @@ class Opened:
 
     def rendered(self) -> Iterable[Span]:
         """Return what the parent's line holds of the threads, as far as they have come."""
-        join = self.form.join
+        join, whole = self.form.join, not self._broken_off and self._all_ended()
         if isinstance(join, Stitching):
             return join.joined(self.children)
         if isinstance(join, str):
             return (Span(join),)
-        if join is None or not self._all_ended():
+        if join is None or not whole:
             return (Span("\n\n".join(filter(None, (child.text.strip("\n") for child in self.children)))),)
         return (Span(join(self.children)),)
 
-    def join(self) -> None:
-        """Put the threads into the parent's line."""
+    def join(self, *, broken_off: bool = False) -> None:
+        """Put the threads into the parent's line; a function of the user's is not called behind an error."""
         line, live, recorder = self.parent._line, self.live, self.state.recorder
+        self._broken_off = broken_off
+        for child in self.children:
+            if child not in self.state.ended:  # it was cancelled, or its own code raised
+                self._finished(child)
         live.joined = tuple(self.rendered())
         live.ended = recorder.now()
         text = text_of(live.joined)
         if self.form.phase == "answer" and text:
             line.answer.append(text)
         recorder.emit(Joined, fork=self.number, text=text, phase=self.form.phase, parent=line.place)
+
+    @asynccontextmanager
+    async def joining(self) -> AsyncGenerator[None, None]:
+        """Join the threads at the end of the block, however that is left."""
+        try:
+            yield
+        except BaseException:
+            self.join(broken_off=True)
+            raise
+        self.join()
 
     async def work_out(self, child: Scope, work: Work[Any], item: Any) -> None:
         """Work out one thread. What goes wrong with the server is its outcome, and no error of the run."""
@@ -140,9 +155,9 @@ class Opened:
             outcome = "timeout" if isinstance(error, IdleTimeout) else "error"
             line.error = str(error)
         line.outcome = outcome
-        self.finished(child)
+        self._finished(child)
 
-    def finished(self, child: Scope) -> None:
+    def _finished(self, child: Scope) -> None:
         """Note that a thread has come to its end, whatever that is."""
         line, state = child._line, self.state
         line.ended = state.recorder.now()
@@ -193,7 +208,7 @@ async def fork(
     if quorum is not None and quorum < 1:
         raise ConfigurationError(f"fork(quorum={quorum}): use 1 or more")
     opened = Opened(parent, items, form)
-    async with AsyncExitStack() as ends:
+    async with opened.joining(), AsyncExitStack() as ends:
         warmer = _warmer(opened)
         if warmer is not None:
             await ends.enter_async_context(warmer)
@@ -205,7 +220,6 @@ async def fork(
                 done += child.outcome == "done"
                 if quorum is not None and done >= quorum:
                     break
-    opened.join()
     parent._check_budget()
     return opened.children
 
@@ -216,13 +230,8 @@ async def each(
 ) -> AsyncGenerator[AsyncIterator[Scope], None]:
     """Start all threads, and hand them out as they end; leaving the block cancels the rest."""
     opened = Opened(parent, items, form)
-    try:
-        async with _threads(opened, work) as ended:
-            yield ended
-    except BudgetSpent:
-        opened.join()  # the run goes on with `conclude`
-        raise
-    opened.join()
+    async with opened.joining(), _threads(opened, work) as ended:
+        yield ended
     parent._check_budget()
 
 
@@ -235,15 +244,10 @@ async def _threads(opened: Opened, work: Work[Any]) -> AsyncGenerator[AsyncItera
     arrived: asyncio.Queue[Scope | None] = asyncio.Queue()
     failed: list[BaseException] = []
     tasks: list[asyncio.Task[None]] = []
-    left = False
 
     async def thread(child: Scope, item: Any) -> None:
         try:
             await opened.work_out(child, work, item)
-        except asyncio.CancelledError:
-            if left:
-                opened.finished(child)
-            raise
         except Exception as error:
             failed.append(error)
             arrived.put_nowait(None)
@@ -267,7 +271,6 @@ async def _threads(opened: Opened, work: Work[Any]) -> AsyncGenerator[AsyncItera
             yield ended
         except (Exception, BudgetSpent) as error:
             raised = error
-        left = True
         for task in tasks:
             task.cancel()
     for problem in (*failed, raised):
@@ -312,29 +315,29 @@ class Promise:
         self._opened = opened
         self._opened.live.waited_after = None
         [self._child], [item] = opened.children, opened.items
-        self._task = asyncio.create_task(opened.work_out(self._child, work, item))
+        self.task: asyncio.Task[None] = asyncio.create_task(opened.work_out(self._child, work, item))
 
     def __await__(self) -> Generator[Any, None, Scope]:
         return self._wait().__await__()
 
     async def _wait(self) -> Scope:
-        await asyncio.wait([self._task])
+        await asyncio.wait([self.task])
         self._settle()
-        self._task.result()
+        self.task.result()
         self._opened.parent._check_budget()
         return self._child
 
-    async def close(self) -> None:
-        """Cancel what nobody has waited for. An error in its code comes out all the same."""
+    def cancel(self) -> None:
+        """Cancel the thread, where nobody has waited for it."""
+        if self._opened.live.joined is None:
+            self.task.cancel()
+
+    def close(self) -> BaseException | None:
+        """Settle the thread, once its task is done; return an error of its code that nobody has seen."""
         if self._opened.live.joined is not None:
-            return
-        cancelled = self._task.cancel()
-        await asyncio.wait([self._task])
-        if cancelled and self._task.cancelled():
-            self._opened.finished(self._child)
+            return None
         self._settle()
-        if not self._task.cancelled():
-            self._task.result()
+        return None if self.task.cancelled() else self.task.exception()
 
     def _settle(self) -> None:
         live = self._opened.live
@@ -342,6 +345,17 @@ class Promise:
             parts = self._opened.parent._line.parts
             live.waited_after = len(parts) - 1 - parts.index(live)
             self._opened.join()
+
+
+async def close_all(promises: Sequence[Promise]) -> None:
+    """Cancel what nobody has waited for. The first error in its code comes out all the same."""
+    for promise in promises:
+        promise.cancel()
+    if promises:
+        await asyncio.wait([promise.task for promise in promises])
+    failed = [error for promise in promises if (error := promise.close()) is not None]
+    if failed:
+        raise failed[0]
 
 
 def _warmer(opened: Opened) -> JoinWarmer | None:

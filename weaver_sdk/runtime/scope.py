@@ -15,7 +15,7 @@ from weaver_sdk.runtime.asking import Asking, complete
 from weaver_sdk.runtime.board import Board
 from weaver_sdk.runtime.budget_spent import BudgetSpent
 from weaver_sdk.runtime.completion import Completion
-from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Promise, Siblings, Work, each, fork
+from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Promise, Siblings, Work, close_all, each, fork
 from weaver_sdk.runtime.ledger import BudgetView
 from weaver_sdk.runtime.lines import LiveThread, Spans
 from weaver_sdk.runtime.state import RunState
@@ -333,7 +333,6 @@ class Scope:
     ) -> None:
         """End what was spawned and not waited for; the scope is dead after that."""
         try:
-            for promise in self._spawned:
-                await promise.close()
+            await close_all(self._spawned)
         finally:
             self._alive = False
