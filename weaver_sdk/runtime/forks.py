@@ -15,7 +15,7 @@ from weaver_sdk.events import ForkOpened, Joined, ThreadFinished
 from weaver_sdk.result import Outcome, Phase
 from weaver_sdk.runtime.board import Board
 from weaver_sdk.runtime.budget_spent import BudgetSpent
-from weaver_sdk.runtime.lines import LiveFork, LiveThread, Spans, text_of
+from weaver_sdk.runtime.lines import LiveFork, LiveSegment, LiveThread, Spans, text_of
 from weaver_sdk.runtime.outcomes import note_outcome
 from weaver_sdk.runtime.warming import JoinWarmer
 
@@ -343,7 +343,10 @@ class Promise:
         live = self._opened.live
         if live.joined is None:
             parts = self._opened.parent._line.parts
-            live.waited_after = len(parts) - 1 - parts.index(live)
+            after = len(parts) - 1 - parts.index(live)
+            if isinstance(last := parts[-1], LiveSegment) and not last.asked:
+                after -= 1  # the client's own text, which what is asked next becomes part of
+            live.waited_after = after
             self._opened.join()
 
 
