@@ -86,9 +86,9 @@ class StopWatch:
         if not self.stops:
             return ((self._phase, text),)
         text, self._held = self._held + text, ""
-        found = [(at, stop) for stop in self.stops if (at := text.find(stop)) >= 0]
+        found = [(at + len(stop), at, stop) for stop in self.stops if (at := text.find(stop)) >= 0]
         if found:
-            at, stop = min(found)
+            _, at, stop = min(found)  # the first that is whole, for that is known however the text was cut
             self.ended = StopFound(stop)
             text = text[:at]
         else:
