@@ -281,31 +281,36 @@ async def _threads(opened: Opened, work: Work[Any]) -> AsyncGenerator[AsyncItera
 class Siblings:
     """The first requests of the threads of one fork: they are sent at once, and mostly begin alike.
 
+    Those to different models have nothing in common.
+
     Args:
         key: the same for all of them, and for no other request.
     """
 
     def __init__(self, key: str) -> None:
         self._key = key
-        self._texts: list[str] = []
+        self._texts: dict[str, list[str]] = {}
         self._closed = False
 
-    async def share(self, text: str) -> SharedPrefix | None:
+    async def share(self, model: str, text: str) -> SharedPrefix | None:
         """Return what a request has in common with its siblings; `None` where it comes late, or alone.
 
         Args:
+            model: which of the run's models it asks.
             text: all of its input.
         """
         if self._closed:
             return None
-        self._texts.append(text)
+        texts = self._texts.setdefault(model, [])
+        texts.append(text)
         await asyncio.sleep(0)  # all that begin with a request have come here in the same round
         self._closed = True
-        if len(self._texts) < 2:
+        if len(texts) < 2:
             return None
-        common = common_prefix(min(self._texts), max(self._texts))
-        text = min(self._texts)[:common]
-        return SharedPrefix(key=self._key, width=len(self._texts), text=text) if text else None
+        first, last = min(texts), max(texts)
+        common = first[: common_prefix(first, last)]
+        key = self._key if model == "main" else f"{self._key}/{model}"
+        return SharedPrefix(key=key, width=len(texts), text=common) if common else None
 
 
 class Promise:

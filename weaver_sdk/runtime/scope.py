@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
@@ -304,7 +305,7 @@ class Scope:
     async def _complete(self, asking: Asking) -> Completion:
         self._live()
         siblings, self._siblings = self._siblings, None
-        share = None if siblings is None else siblings.share
+        share = None if siblings is None else partial(siblings.share, asking.model)
         completion = await complete(self._state, self._line, asking, share)
         if asking.keep:  # a limit that the strategy set itself cuts nothing short
             self._last_outcome = completion.outcome if completion.cut_by in ("budget", "server") else None
