@@ -14,7 +14,7 @@ def read(text: str, stops: list[str], cuts: list[int]) -> tuple[str, str | None]
     watch = StopWatch(stops, "answer")
     kept = []
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in pairwise(places):
         kept += watch.feed(text[begin:end])
         if watch.ended is not None:
             return "".join(text for _, text in kept), watch.ended.text
