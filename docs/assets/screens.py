@@ -20,12 +20,13 @@ from rich.text import Text
 from weaver_sdk import ParallelReasoner
 from weaver_sdk.cli.chat.race import draw_outcome, draw_race
 from weaver_sdk.cli.lanes import Board
-from weaver_sdk.cli.report import final_text, timing_lines
+from weaver_sdk.cli.report import timing_lines
 from weaver_sdk.cli.scene import answer
 from weaver_sdk.cli.timeline_view import draw_timeline
 from weaver_sdk.cli.view import draw, fold
 from weaver_sdk.events import Event
 from weaver_sdk.options import Mode
+from weaver_sdk.result import final_text
 from weaver_sdk.telemetry.timeline import build_timeline
 
 HERE = Path(__file__).parent

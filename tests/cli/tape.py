@@ -17,8 +17,10 @@ from weaver_sdk.events import (
     ThreadStarted,
     dump_event,
 )
+from weaver_sdk.markup.dialect import THREADWEAVER
 from weaver_sdk.options import Mode
-from weaver_sdk.result import Finish, Outcome, Repair, RepairKind, Result, Segment, Telemetry
+from weaver_sdk.result import Finish, Outcome, Phase, Repair, RepairKind, Result, Segment, Telemetry
+from weaver_sdk.strategies.tags import TagWatch, plain_rules
 
 RUN = "run"
 
@@ -29,18 +31,24 @@ class Tape:
 
     events: list[Event] = field(default_factory=list)
     at: float = 0.0
+    markup: TagWatch = field(default_factory=lambda: TagWatch(THREADWEAVER, plain_rules()))
+    """Reads what the main line says."""
 
     def start(self, problem: str = "Compute it", mode: Mode = "parallel") -> "Tape":
         return self._add(RunStarted(run_id=RUN, at=self.at, problem=problem, model="toy", mode=mode))
 
-    def says(self, text: str, after: float = 0.1) -> "Tape":
+    def says(self, text: str, phase: Phase | None = None, *, kept: bool = True, after: float = 0.1) -> "Tape":
+        """Text of the main line; where its phase is not given, as its markup tells."""
         self.at += after
-        return self._add(SegmentDelta(run_id=RUN, at=self.at, text=text))
+        for told, piece in self.markup.feed(text) if phase is None else [(phase, text)]:
+            self._add(SegmentDelta(run_id=RUN, at=self.at, text=piece, phase=told, kept=kept))
+        return self
 
     def reasons(self, text: str, thread: int | None = None) -> "Tape":
         """Reasoning in a field of its own."""
         if thread is None:
-            return self._add(SegmentDelta(run_id=RUN, at=self.at, text="", reasoning=text))
+            delta = SegmentDelta(run_id=RUN, at=self.at, text="", phase="reasoning", reasoning=text)
+            return self._add(delta)
         return self._add(ThreadDelta(run_id=RUN, at=self.at, fork=1, thread=thread, text="", reasoning=text))
 
     def fork(self, *outlines: str, fork: int = 1, parent: tuple[int, int] | None = None) -> "Tape":
@@ -55,9 +63,21 @@ class Tape:
             self._add(ThreadStarted(run_id=RUN, at=self.at, fork=fork, thread=thread))
         return self
 
-    def writes(self, thread: int, text: str, after: float = 0.1, fork: int = 1) -> "Tape":
+    def writes(
+        self,
+        thread: int,
+        text: str,
+        phase: Phase = "reasoning",
+        *,
+        kept: bool = True,
+        after: float = 0.1,
+        fork: int = 1,
+    ) -> "Tape":
         self.at += after
-        return self._add(ThreadDelta(run_id=RUN, at=self.at, fork=fork, thread=thread, text=text))
+        delta = ThreadDelta(
+            run_id=RUN, at=self.at, fork=fork, thread=thread, text=text, phase=phase, kept=kept
+        )
+        return self._add(delta)
 
     def ends(
         self,
@@ -84,8 +104,14 @@ class Tape:
             Retried(run_id=RUN, at=self.at, attempt=2, delay=0.5, reason=reason, fork=fork, thread=thread)
         )
 
-    def joins(self, fork: int = 1, parent: tuple[int, int] | None = None) -> "Tape":
-        return self._add(Joined(run_id=RUN, at=self.at, fork=fork, text="joined", parent=parent))
+    def joins(
+        self,
+        fork: int = 1,
+        parent: tuple[int, int] | None = None,
+        phase: Phase = "plan",
+        text: str = "joined",
+    ) -> "Tape":
+        return self._add(Joined(run_id=RUN, at=self.at, fork=fork, text=text, phase=phase, parent=parent))
 
     def finish(self, **what: object) -> "Tape":
         return self._add(RunFinished(run_id=RUN, at=self.at, result=a_result(wall=self.at, **what)))

@@ -112,7 +112,7 @@ def test_reasoning_beside_the_text_is_shown_before_it() -> None:
         .says("<think>\nSo.\n")
         .board()
     )
-    assert board.settled == [Passage("Let me see.\n"), Passage("Two parts\n"), Passage("So.\n")]
+    assert board.settled == [Passage("Let me see.\n"), Passage("Two parts\nSo.\n")]
     lane = (
         Tape().start().fork("a").send(1).reasons("Hm: ", thread=1).writes(1, "x").board().blocks[1].lanes[0]
     )
@@ -123,3 +123,13 @@ def test_reasoning_of_a_run_that_wrote_no_text_is_not_lost() -> None:
     board = Tape().start().reasons("Let me see").board()
     board.finish(None)
     assert board.settled == [Passage("Let me see\n")]
+
+
+def test_a_lane_shows_neither_plans_nor_questions_on_the_side() -> None:
+    tape = Tape().start().fork("a").send(1).writes(1, "So ").writes(1, "<Outline>1: x", "plan")
+    lane = tape.board().blocks[1].lanes[0]
+    assert (lane.text, lane.planning, lane.tokens) == ("So ", True, 2)
+    lane = tape.fork("x", fork=2, parent=(1, 1)).board().blocks[1].lanes[0]
+    assert not lane.planning
+    lane = tape.writes(1, "good?", kept=False).writes(1, "yes", "answer").board().blocks[1].lanes[0]
+    assert (lane.text, lane.planning) == ("So yes", False)

@@ -25,7 +25,7 @@ def test_the_main_line_shows_its_last_lines_without_tags() -> None:
     assert shown(draw(board, 40, 10, 0.1)) == picture("""
         First we add the two products that we
         know
-        ▸ 0.10 s · 1 token          Ctrl-C stops
+        ▸ 0.10 s · 2 tokens         Ctrl-C stops
         """)
 
 
@@ -33,7 +33,6 @@ def test_planning() -> None:
     tape = Tape().start().says("<think>\n<Parallel>\n<Outlines>\n<Outline>1: Compute 47*86.</Outline>\n<Outl")
     assert shown(draw(tape.board(), 50, 10, 0.1)) == picture("""
         ◇ planning
-          1: Compute 47*86.
         ▸ 0.10 s · 1 token                    Ctrl-C stops
         """)
 
@@ -132,5 +131,15 @@ def test_text_is_data() -> None:
         ▌● running · 1 tok · 0.20 s
         ▌ ␛[2J[red]y[/red]
         ▌ 世
+        ▸ 0.20 s · 1 token                    Ctrl-C stops
+        """)
+
+
+def test_a_thread_that_plans() -> None:
+    tape = Tape().start().fork("a").send(1).writes(1, "{parts: [", "plan", kept=False)
+    assert shown(draw(tape.board(), 50, 8, 0.2)) == picture("""
+        ◆ fork 1 · 1 thread               0.20 s · 1 token
+        ▌1 a
+        ▌● planning · 1 tok · 0.20 s
         ▸ 0.20 s · 1 token                    Ctrl-C stops
         """)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.cli.tape import a_result
-from weaver_sdk.result import Repair
-from weaver_sdk.telemetry.report import count_text, rows, seconds_text, text_report, timing_line
+from weaver_sdk.result import ModelUsage, Repair
+from weaver_sdk.telemetry.report import cost_text, count_text, rows, seconds_text, text_report, timing_line
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,28 @@ def test_the_table_is_plain_text() -> None:
             "acceleration ratio      0.40  1 − critical path / tokens",
             "parallel ratio          0.70  share of the tokens inside threads",
             "forks, threads          1, 3",
-            "input tokens             600  450 from the cache",
+            "input tokens             600  450 from the cache, 75%",
             "requests                   5",
             "repaired: fork 1, thread 2, thread cut by length: closed and joined",
         ]
     )
+
+
+def test_several_models_and_what_they_cost_are_told() -> None:
+    assert not {"cost", "model main"} & {row.name for row in rows(a_result())}
+    main = ModelUsage(
+        model="big", requests=2, tokens=60, prompt_tokens=500, cached_prompt_tokens=None, cost=0.25
+    )
+    judge = ModelUsage(model="small", requests=1, tokens=40, prompt_tokens=None, cached_prompt_tokens=None)
+    telemetry = replace(a_result().telemetry, models={"main": main, "judge": judge}, cost=0.25)
+    told = {row.name: (row.value, row.meaning) for row in rows(replace(a_result(), telemetry=telemetry))}
+    assert told["model main"] == ("60", "big, 2 requests, 500 input tokens, cost 0.2500")
+    assert told["model judge"] == ("40", "small, 1 request")
+    assert told["cost"] == ("0.2500", "by the prices that were given")
+
+
+@pytest.mark.parametrize(
+    ("cost", "text"), [(0.0, "0.00"), (1234.5, "1,234.50"), (0.0123, "0.0123"), (0.000021, "2.1e-05")]
+)
+def test_costs_as_people_read_them(cost: float, text: str) -> None:
+    assert cost_text(cost) == text

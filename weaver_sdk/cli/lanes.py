@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from weaver_sdk.cli.prose import Prose
+from weaver_sdk.cli.main_line import MainLine, plans
 from weaver_sdk.events import Event
-from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
 from weaver_sdk.options import Mode
 from weaver_sdk.result import Outcome, RepairKind, Result
 
@@ -43,6 +42,8 @@ class Lane:
     outcome: Outcome | None = None
     error: str | None = None
     retrying: bool = False
+    planning: bool = False
+    """It is dividing its own work."""
     repairs: list[RepairKind] = field(default_factory=list)
 
     @property
@@ -98,8 +99,6 @@ class Folded:
 class Board:
     """All that the view draws from."""
 
-    dialects: tuple[Dialect, ...] = (THREADWEAVER,)
-    """Whose tags the main line may hold."""
     problem: str = ""
     model: str = ""
     mode: Mode = "parallel"
@@ -115,12 +114,9 @@ class Board:
     notes: list[str] = field(default_factory=list)
     """What a user should know that no lane can show, in order of time."""
     result: Result | None = None
-    reasoning: str = ""
-    """A line of reasoning, beside the text, that has not come to its end."""
-    prose: Prose = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.prose = Prose(self.dialects)
+    main: MainLine = field(default_factory=MainLine)
+    """What of the main line is not settled."""
+    _blank: bool = False
 
     @property
     def open_blocks(self) -> list[Block]:
@@ -141,12 +137,16 @@ class Board:
         match event.kind:
             case "segment_delta":
                 self._count(event.at)
-                self._think(event.reasoning)
-                self._settle(self.prose.add(event.text))
+                self._settle(self.main.add(event))
+            case "plan_ready" | "request_started":
+                if event.thread is None:
+                    self.main.planning = False
             case "thread_delta":
                 self._count(event.at)
                 if lane := self._lane(event.fork, event.thread):
-                    lane.text = (lane.text + event.reasoning + event.text)[-_TAIL:]
+                    if event.kept and event.phase != "plan":
+                        lane.text = (lane.text + event.reasoning + event.text)[-_TAIL:]
+                    lane.planning = plans(event)
                     lane.tokens += 1
                     lane.retrying = False
                     if lane.first is None:
@@ -157,11 +157,14 @@ class Board:
             case "thread_finished":
                 if lane := self._lane(event.fork, event.thread):
                     lane.ended, lane.outcome, lane.error = event.at, event.outcome, event.error
+                    lane.planning = False
                     self.tokens += event.tokens - lane.tokens
                     lane.tokens = event.tokens
             case "fork_opened":
                 if event.parent is None:
-                    self._settle(self.prose.fork())
+                    self._settle(self.main.close())
+                elif outer := self._lane(*event.parent):
+                    outer.planning = False
                 lanes = [
                     Lane(event.fork, place, label, outline)
                     for place, (label, outline) in enumerate(
@@ -171,6 +174,8 @@ class Board:
                 self.blocks[event.fork] = Block(event.fork, lanes, event.at, event.parent)
             case "joined":
                 self._join(event.fork, event.at)
+                if event.parent is None and event.phase == "answer":
+                    self.main.say(event.text)
             case "repaired":
                 repair = event.repair
                 lane = self._lane(repair.fork, repair.thread)
@@ -195,9 +200,7 @@ class Board:
                 if lane.outcome is None:
                     lane.outcome, lane.ended = "cancelled", self.at
             self._join(block.fork, self.at)
-        self._think("")
-        if not self.prose.answering:
-            self._settle(self.prose.end())
+        self._settle(self.main.close())
         if result is not None:
             self.result = result
             self.tokens = result.telemetry.total_tokens
@@ -210,24 +213,18 @@ class Board:
         if block.parent is None:
             self.settled.append(Folded(fork))
 
-    def _think(self, reasoning: str) -> None:
-        """Settle reasoning that comes beside the text, line by line; the rest of it when text comes."""
-        if reasoning:
-            lines, newline, self.reasoning = (self.reasoning + reasoning).rpartition("\n")
-            self._settle(lines + newline)
-        elif self.reasoning:
-            self._settle(self.reasoning + "\n")
-            self.reasoning = ""
-
-    def _settle(self, text: str) -> None:
-        if not text.strip():
+    def _settle(self, lines: str) -> None:
+        """Settle whole lines: one blank line at most between others, none at a beginning."""
+        if not lines:
             return
-        last = self.settled[-1] if self.settled else None
-        if isinstance(last, Passage):
-            text = text.lstrip("\n") if last.text.endswith("\n\n") else text
-        else:
-            text = text.lstrip("\n")
-        self.settled.append(Passage(text))
+        kept: list[str] = []
+        follows = bool(self.settled) and isinstance(self.settled[-1], Passage)
+        for line in lines.split("\n")[:-1]:
+            if line.strip():
+                kept.append(("\n" if self._blank and (kept or follows) else "") + line + "\n")
+            self._blank = not line.strip()
+        if kept:
+            self.settled.append(Passage("".join(kept)))
 
     def _count(self, at: float) -> None:
         self.tokens += 1

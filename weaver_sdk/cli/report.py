@@ -1,29 +1,27 @@
-"""What stands below a run: the answer, one line of timing, a short table."""
+"""What stands below a run: the answer, and its cost: a line of timing in a conversation, else a table."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from weaver_sdk.cli.cells import one_line, safe
-from weaver_sdk.cli.consoles import is_screen
 from weaver_sdk.cli.maths import readable
 from weaver_sdk.cli.scene import answer
 from weaver_sdk.cli.timeline_view import draw_timeline
-from weaver_sdk.result import Result, Telemetry, final_text
+from weaver_sdk.result import Repair, Result, Telemetry
 from weaver_sdk.telemetry.report import repairs, rows, timing_parts
 from weaver_sdk.telemetry.timeline import Timeline
 
 
-def print_answer(result: Result, out: Console) -> None:
-    """Print the answer: as Markdown on a terminal, else the bare answer, for scripts."""
-    if is_screen(out):
+def print_answer(said: str, out: Console) -> None:
+    """Print what the model says to the user, as Markdown; nothing where it says nothing."""
+    if said:
         out.print()
-        out.print(answer(final_text(result)))
-    else:
-        out.file.write(f"{result.answer}\n")
-        out.file.flush()
+        out.print(answer(said))
 
 
 def timing_lines(telemetry: Telemetry, width: int) -> list[str]:
@@ -49,19 +47,25 @@ def print_timeline(timeline: Timeline, console: Console) -> None:
         told = timeline.result.answer
         console.print()
         console.print(Text("no answer" if told is None else f"answer: {one_line(readable(told))}"))
-        print_timing(timeline.result, console)
+        print_cost(timeline.result, console)
     console.print()
 
 
-def print_timing(result: Result, console: Console, *, table: bool = True) -> None:
-    """Print the line of timing; with `table`, every measure and every repair below it."""
+def print_timing(result: Result, console: Console) -> None:
+    """Print the line of timing, and what was mended outside threads: the lanes have shown the rest."""
     if result.telemetry.total_tokens == 0:
         return  # nothing came back: the error says all
     console.print()
     for line in timing_lines(result.telemetry, console.width):
         console.print(Text(line, style="bold"))
-    if not table:
+    _print_repairs([repair for repair in result.repairs if repair.thread is None], console)
+
+
+def print_cost(result: Result, console: Console) -> None:
+    """Print every measure, and every repair below."""
+    if result.telemetry.total_tokens == 0:
         return
+    console.print()
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(justify="right")
@@ -72,5 +76,9 @@ def print_timing(result: Result, console: Console, *, table: bool = True) -> Non
         cells = (Text(row.name), Text(row.value), Text(row.meaning))
         grid.add_row(*cells if explained else cells[:2])
     console.print(grid)
-    for repair in repairs(result):
+    _print_repairs(result.repairs, console)
+
+
+def _print_repairs(mended: Sequence[Repair], console: Console) -> None:
+    for repair in repairs(mended):
         console.print(Text(f"repaired: {one_line(safe(repair))}", style="yellow"))

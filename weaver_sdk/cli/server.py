@@ -16,7 +16,6 @@ import typer
 from weaver_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from weaver_sdk.markup.dialect import Dialect
     from weaver_sdk.options import Budget, Sampling
     from weaver_sdk.reasoner import ParallelReasoner
     from weaver_sdk.strategies.choose import StrategyChoice
@@ -160,14 +159,6 @@ def _local_with_strategy(
         budget=budget,
         max_concurrency=places,
     )
-
-
-def dialects_of(choice: ServerChoice) -> tuple[Dialect, ...]:
-    """Return the dialects that the model may write: the one that was named, or all there are."""
-    from weaver_sdk.markup.dialect import DIALECTS
-
-    named = DIALECTS.get(choice.dialect or "")
-    return (named,) if named is not None else tuple(DIALECTS.values())
 
 
 def _is_file(model: str) -> bool:

@@ -125,7 +125,7 @@ async def _solve(
     from weaver_sdk.cli.lanes import Board
     from weaver_sdk.cli.scene import Scene
     from weaver_sdk.cli.screen import Screen
-    from weaver_sdk.cli.server import build_reasoner, choose_server, dialects_of
+    from weaver_sdk.cli.server import build_reasoner, choose_server
     from weaver_sdk.cli.watch import watch
     from weaver_sdk.telemetry.timeline_file import recording
 
@@ -135,7 +135,7 @@ async def _solve(
     if choice.chosen_by_us and not quiet:
         err.print("no server named: using the embedded engine (--local)", style="dim")
     screen = Screen(view, live=False if plain or quiet else None)
-    scene = Scene(Board(dialects=dialects_of(choice)), screen, "hide" if quiet else "show")
+    scene = Scene(Board(), screen, "hide" if quiet else "show")
     with recording(trace) as record:
         async with build_reasoner(choice, sampling, budget) as reasoner:
             [watched] = await watch(reasoner, [(question, scene.board)], scene, record)
@@ -157,14 +157,14 @@ async def _solve(
 def _print(watched: Watched, out: Console, view: Console, quiet: bool) -> None:
     """Print the answer, or what there is of the text, to stdout, and the timing beside the picture."""
     from weaver_sdk.cli.consoles import is_screen
-    from weaver_sdk.cli.report import print_answer, print_timing
+    from weaver_sdk.cli.report import print_answer, print_cost
 
     result = watched.result
     if result is None:
         return
-    if result.answer is not None:
-        print_answer(result, out)
-    elif not is_screen(out):
-        typer.echo(result.text)  # a terminal has shown it already
+    if is_screen(out):
+        print_answer(watched.said, out)
+    else:  # a script wants the bare answer, or all that there is
+        typer.echo(result.text if result.answer is None else result.answer)
     if not quiet:
-        print_timing(result, view)
+        print_cost(result, view)

@@ -159,6 +159,8 @@ def _doing(lane: Lane, now: float, room: int) -> Line:
     word: str = "sent again" if lane.retrying else state
     if lane.outcome is not None and lane.outcome != "done":
         word = WHY[lane.outcome]
+    elif lane.planning and not lane.retrying:
+        word = "planning"
     elif state == "running" and lane.first is None and not lane.retrying:
         word = "reading"  # the request is sent, no text has come yet
     line: Line = [Segment(word, STATE_STYLE[state])]
@@ -172,17 +174,14 @@ def _doing(lane: Lane, now: float, room: int) -> Line:
 
 
 def _main_line(board: Board, width: int, height: int, settled: bool) -> list[Line]:
-    prose = board.prose
-    shown = prose.shown()
+    shown = board.main.shown
     if settled:
         passages = [item.text for item in board.settled[-height:] if isinstance(item, Passage)]
         shown = "".join([*passages, shown])
-    text = last_lines(readable(safe(shown)), width, height)
-    if prose.planning:
-        text = text[-(height - 1) :] if height > 1 else []
-        title = [Segment("◇ ", PALETTE[0]), Segment("planning", DIM)]
-        return [title, *([Segment(cut(f"  {line}", width), DIM)] for line in text)]
-    return [[Segment(line, None if prose.answering else DIM)] for line in text]
+    planning = [[Segment("◇ ", PALETTE[0]), Segment("planning", DIM)]] if board.main.planning else []
+    style = None if board.main.answering else DIM
+    text = last_lines(readable(safe(shown)), width, height - len(planning))
+    return [*([Segment(line, style)] for line in text), *planning]
 
 
 def _status(board: Board, width: int, now: float) -> Line:

@@ -17,7 +17,7 @@ from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages
 from weaver_sdk.options import Budget, Mode, Sampling
 from weaver_sdk.reasoner import ParallelReasoner
-from weaver_sdk.result import Result
+from weaver_sdk.result import Result, final_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class Watched:
 
     result: Result | None
     """What was done; `None` where it had not even begun."""
+    said: str = ""
+    """What the model says to the user: the text of the answer, as far as it has come."""
     error: WeaverError | None = None
     stopped: bool = False
     """The user stopped it."""
@@ -116,6 +118,12 @@ async def watch(
             board.finish(board.result)
         picture.close()
     return [
-        Watched(result=board.result, error=task.result(), stopped=stopped)
+        Watched(result=board.result, said=_said(board), error=task.result(), stopped=stopped)
         for (_, board), task in zip(runs, tasks, strict=True)
     ]
+
+
+def _said(board: Board) -> str:
+    """The answer as it was shown; where nothing was written as one, what was found in the reasoning."""
+    shown = board.main.answer.rpartition("</think>")[2].strip()  # some models think in their reply's text
+    return shown or (final_text(board.result) if board.result is not None else "")

@@ -78,7 +78,7 @@ async def complete(state: RunState, line: LiveThread, asking: Asking, share: Sha
         ledger=state.ledger,
         allowance=min(limits, default=None),
         on_text=lambda piece: _heard(state, line, segment, piece),
-        on_reasoning=lambda text: _reasoned(state, line, text),
+        on_reasoning=lambda text: _reasoned(state, line, segment, text),
         on_retry=lambda retry: state.recorder.retried(retry, line.place),
         now=state.recorder.now,
     )
@@ -213,6 +213,7 @@ def _heard(state: RunState, line: LiveThread, segment: LiveSegment, piece: Piece
     state.say(line, segment.phase, text, kept=segment.kept)
 
 
-def _reasoned(state: RunState, line: LiveThread, text: str) -> None:
+def _reasoned(state: RunState, line: LiveThread, segment: LiveSegment, text: str) -> None:
     state.recorder.wrote()
-    state.say(line, "reasoning", "", reasoning=text)
+    phase: Phase = "plan" if segment.phase == "plan" and not segment.kept else "reasoning"
+    state.say(line, phase, "", reasoning=text, kept=segment.kept)

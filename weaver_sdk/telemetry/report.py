@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from weaver_sdk.result import Result, Telemetry
+from weaver_sdk.result import ModelUsage, Repair, Result, Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,20 @@ def rows(result: Result) -> list[Row]:
             Row("acceleration ratio", f"{t.acceleration_ratio:.2f}", "1 − critical path / tokens"),
             Row("parallel ratio", f"{t.parallel_ratio:.2f}", "share of the tokens inside threads"),
         ]
+    elif t.wall_seconds > 0:
+        table.append(Row("tokens a second", f"{t.total_tokens / t.wall_seconds:.0f}", "of the wall clock"))
     table.append(Row("forks, threads", f"{t.forks}, {t.threads}", _why_no_fork(result)))
     if t.prompt_tokens is not None:
-        cached = "" if t.cached_prompt_tokens is None else f"{t.cached_prompt_tokens:,} from the cache"
-        table.append(Row("input tokens", f"{t.prompt_tokens:,}", cached))
+        table.append(Row("input tokens", f"{t.prompt_tokens:,}", _from_cache(t)))
     if t.join_prefill_tokens is not None:
         ahead = f", {t.warm_prefill_tokens:,} ahead of them" if t.warm_prefill_tokens else ""
         meaning = f"{seconds_text(t.join_seconds)} to the first tokens behind them{ahead}"
         table.append(Row("computed again at joins", f"{t.join_prefill_tokens:,}", meaning))
     table.append(Row("requests", f"{t.requests:,}", f"{t.retries} sent again" if t.retries else ""))
+    if len(t.models) > 1:
+        table += [Row(f"model {name}", f"{used.tokens:,}", _used(used)) for name, used in t.models.items()]
+    if t.cost is not None:
+        table.append(Row("cost", cost_text(t.cost), "by the prices that were given"))
     if not result.reliable_finish:
         table.append(Row("ends of texts", "not sure", "a cut one may pass for whole: see reliable_finish"))
     return table
@@ -98,17 +104,39 @@ def text_report(result: Result) -> str:
     name = max(len(row.name) for row in table)
     value = max(len(row.value) for row in table)
     lines = [f"{row.name:<{name}}  {row.value:>{value}}  {row.meaning}".rstrip() for row in table]
-    return "\n".join(lines + [f"repaired: {text}" for text in repairs(result)])
+    return "\n".join(lines + [f"repaired: {text}" for text in repairs(result.repairs)])
 
 
-def repairs(result: Result) -> list[str]:
-    """Return each repair of a run in words, with its place."""
+def repairs(mended: Iterable[Repair]) -> list[str]:
+    """Return repairs of a run in words, each with its place."""
     told = []
-    for repair in result.repairs:
+    for repair in mended:
         place = f"fork {repair.fork}, " if repair.fork is not None else ""
         place += f"thread {repair.thread}, " if repair.thread is not None else ""
         told.append(f"{place}{repair.kind.replace('_', ' ')}: {repair.done}")
     return told
+
+
+def cost_text(cost: float) -> str:
+    """Return an amount of money as people read it: two decimals, and more where it is small."""
+    return f"{cost:,.2f}" if cost >= 1 or not cost else f"{cost:.4f}" if cost >= 0.001 else f"{cost:.2g}"
+
+
+def _from_cache(telemetry: Telemetry) -> str:
+    cached, tokens = telemetry.cached_prompt_tokens, telemetry.prompt_tokens
+    if cached is None:
+        return ""
+    return f"{cached:,} from the cache" + (f", {cached / tokens:.0%}" if tokens else "")
+
+
+def _used(used: ModelUsage) -> str:
+    """Say what one of several models did, beside its tokens."""
+    told = [used.model, count_text(used.requests, "request")]
+    if used.prompt_tokens is not None:
+        told.append(f"{used.prompt_tokens:,} input tokens")
+    if used.cost is not None:
+        told.append(f"cost {cost_text(used.cost)}")
+    return ", ".join(told)
 
 
 _NO_FORK = {

@@ -58,7 +58,7 @@ def _run(place: int, timeline: Timeline) -> str:
         parts.append("</table>")
     if timeline.blocks:
         parts += ["<h2>Threads</h2>", *_threads(timeline)]
-    told = repairs(result) if result is not None else list(timeline.repairs)
+    told = repairs(result.repairs) if result is not None else list(timeline.repairs)
     if told:
         parts += ["<h2>Repairs</h2><ul>", *(f"<li>{escape(text)}</li>" for text in told), "</ul>"]
     parts.append(

@@ -18,7 +18,7 @@ from weaver_sdk.cli.chat.settings import Settings
 from weaver_sdk.cli.chat.turns import take_turn
 from weaver_sdk.cli.consoles import is_screen, output_console
 from weaver_sdk.cli.screen import Screen
-from weaver_sdk.cli.server import ServerChoice, build_reasoner, choose_server, dialects_of
+from weaver_sdk.cli.server import ServerChoice, build_reasoner, choose_server
 from weaver_sdk.errors import WeaverError
 from weaver_sdk.reasoner import ParallelReasoner
 
@@ -107,7 +107,6 @@ class _Room:
         await take_turn(
             question,
             reasoner=self._reasoner,
-            dialects=dialects_of(self._choice),
             settings=self.settings,
             conversation=self.conversation,
             journal=self.journal,

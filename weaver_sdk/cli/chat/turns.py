@@ -15,10 +15,8 @@ from weaver_sdk.cli.report import print_timing
 from weaver_sdk.cli.scene import Scene, answer
 from weaver_sdk.cli.screen import Screen
 from weaver_sdk.cli.watch import Question, Watched, watch
-from weaver_sdk.markup.dialect import Dialect
 from weaver_sdk.options import Mode
 from weaver_sdk.reasoner import ParallelReasoner
-from weaver_sdk.result import final_text
 from weaver_sdk.telemetry.timeline_file import recording
 
 
@@ -26,7 +24,6 @@ async def take_turn(
     text: str,
     *,
     reasoner: ParallelReasoner,
-    dialects: tuple[Dialect, ...],
     settings: Settings,
     conversation: Conversation,
     journal: Journal,
@@ -53,7 +50,7 @@ async def take_turn(
                 history=history,
                 routing_key=conversation.routing_key,
             ),
-            Board(dialects=dialects, mode=mode),
+            Board(mode=mode),
         )
         for mode in modes
     ]
@@ -65,6 +62,8 @@ async def take_turn(
         watched = await watch(reasoner, runs, picture, record)
     for ended in watched:
         if ended.error is not None:
+            if ended.said and len(watched) == 1:
+                screen.console.print(answer(ended.said))
             screen.console.print(Text(safe(str(ended.error)), style="red"), soft_wrap=True)
     # the parallel run comes first: where both have an answer, it is the one that counts
     best = next((one.result for one in watched if one.error is None and one.result is not None), None)
@@ -78,8 +77,9 @@ async def take_turn(
 
 def _show(watched: list[Watched], console: Console) -> None:
     stopped = any(one.stopped for one in watched)
-    result = next(one.result for one in watched if one.error is None and one.result is not None)
-    said = final_text(result)
+    best = next(one for one in watched if one.error is None and one.result is not None)
+    result, said = best.result, best.said
+    assert result is not None
     console.print()
     if said:
         console.print(answer(said))
@@ -88,5 +88,5 @@ def _show(watched: list[Watched], console: Console) -> None:
     elif not said:
         console.print(Text("the run ended without an answer; /last shows what was written", style="yellow"))
     if len(watched) == 1:
-        print_timing(result, console, table=False)
+        print_timing(result, console)
     console.print()
