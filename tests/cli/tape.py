@@ -8,6 +8,8 @@ from weaver_sdk.events import (
     ForkOpened,
     Joined,
     Repaired,
+    RequestFinished,
+    RequestStarted,
     Retried,
     RunFinished,
     RunStarted,
@@ -62,6 +64,25 @@ class Tape:
         for thread in threads:
             self._add(ThreadStarted(run_id=RUN, at=self.at, fork=fork, thread=thread))
         return self
+
+    def asks(self, request: int, thread: int | None = None, fork: int = 1) -> "Tape":
+        where = (None, None) if thread is None else (fork, thread)
+        sent = RequestStarted(
+            run_id=RUN,
+            at=self.at,
+            request=request,
+            model="main",
+            phase="reasoning",
+            fork=where[0],
+            thread=where[1],
+        )
+        return self._add(sent)
+
+    def hears(self, request: int, tokens: int = 1) -> "Tape":
+        """A completion has come to its end."""
+        return self._add(
+            RequestFinished(run_id=RUN, at=self.at, request=request, outcome="done", tokens=tokens)
+        )
 
     def writes(
         self,

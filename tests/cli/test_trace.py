@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import Result
 
-from tests.cli.tape import two_threads
+from tests.cli.tape import Tape, two_threads
 
 Weaver = Callable[..., Result]
 
@@ -59,3 +59,17 @@ def test_a_page_that_cannot_be_written_is_told(weaver: Weaver, tmp_path: Path) -
     done = weaver("trace", "show", recorded(tmp_path), "--html", "/no/such/folder/p.html")
     assert done.exit_code == 2
     assert "cannot write" in done.stderr
+
+
+def test_what_a_thread_does_between_two_requests_is_a_gap(weaver: Weaver, tmp_path: Path) -> None:
+    tape = Tape().start().fork("a").send(1).asks(1, thread=1).writes(1, "x", after=0.0)
+    tape.at = 1.0
+    tape.hears(1)
+    tape.at = 3.0
+    tape.asks(2, thread=1).writes(1, "y", after=0.0)
+    tape.at = 4.0
+    done = weaver("trace", "show", recorded(tmp_path, tape.hears(2).ends(1).joins().finish().lines()))
+    [row] = [line for line in done.stdout.splitlines() if "✓ 1 a" in line]
+    bar = row.removeprefix(" ✓ 1 a").split("4.00 s")[0].strip()
+    assert bar.strip("█").isspace()
+    assert abs(bar.count("█") - bar.count(" ")) <= 2

@@ -87,7 +87,7 @@ def test_several_models_and_what_they_cost_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "text"), [(0.0, "0.00"), (1234.5, "1,234.50"), (0.0123, "0.0123"), (0.000021, "2.1e-05")]
+    ("cost", "text"), [(0.0, "0.00"), (1234.5, "1,234.50"), (0.0123, "0.0123"), (0.000021, "0.000021")]
 )
 def test_costs_as_people_read_them(cost: float, text: str) -> None:
     assert cost_text(cost) == text

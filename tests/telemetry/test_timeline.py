@@ -62,3 +62,28 @@ def test_ticks_are_round_and_few(seconds: float, most: int) -> None:
     assert 1 <= len(marks) <= most
     assert marks[0] == 0.0
     assert marks[-1] <= seconds * (1 + 1e-6)
+
+
+def test_a_thread_that_asks_several_times_has_a_span_for_each() -> None:
+    tape = Tape().start().fork("a").send(1).asks(1, thread=1).writes(1, "x").hears(1, tokens=7)
+    tape.at = 1.0
+    tape.asks(2, thread=1).writes(1, "good?", kept=False).hears(2, tokens=5).asks(3).ends(1, tokens=12)
+    lane = build_timeline(tape.events).blocks[0].threads[0]
+    assert [(span.started, span.first, span.tokens, span.text) for span in lane.requests] == [
+        (0.0, 0.1, 7, "x"),
+        (1.0, 1.1, 5, ""),
+    ]
+    assert lane.span is not None
+    assert (lane.span.started, lane.span.ended, lane.span.tokens, lane.span.text) == (0.0, 1.1, 12, "x")
+
+
+def test_a_request_that_breaks_off_ends_with_the_last_event() -> None:
+    tape = Tape().start().fork("a").send(1).asks(1, thread=1).writes(1, "x").says("meanwhile", "reasoning")
+    [span] = build_timeline(tape.events).blocks[0].threads[0].requests
+    assert (span.ended, span.outcome) == (0.2, None)
+
+
+def test_a_question_on_the_side_is_no_text_of_a_run_that_breaks_off() -> None:
+    tape = Tape().start().says("plan", "plan", kept=False).says("So ", "reasoning").fork("late").send(1)
+    timeline = build_timeline(tape.says("I go on", "reasoning").ends(1).joins(text="").says(".").events)
+    assert timeline.text == "So I go on."

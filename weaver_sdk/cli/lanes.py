@@ -120,8 +120,13 @@ class Board:
 
     @property
     def open_blocks(self) -> list[Block]:
-        """The blocks whose threads are not joined yet, the outermost first."""
+        """The blocks whose threads are not joined yet, in the order in which they were opened."""
         return [block for block in self.blocks.values() if block.joined is None]
+
+    @property
+    def outer_blocks(self) -> list[Block]:
+        """Those of them that lie in no other one: several, where threads were spawned."""
+        return [block for block in self.open_blocks if block.parent is None]
 
     def lanes_of(self, block: Block) -> Iterator[Lane]:
         """Yield the lanes of a block, each followed by the lanes of the blocks that it opened itself."""

@@ -1,4 +1,4 @@
-"""The main line as a reader sees it: reasoning line by line, the answer whole, of a plan only that there is one."""
+"""The main line as it is shown: reasoning line by line, the answer whole, of a plan that there is one."""
 
 from __future__ import annotations
 

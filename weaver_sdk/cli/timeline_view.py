@@ -32,7 +32,8 @@ def draw_timeline(timeline: Timeline, width: int) -> Drawing:
     name = min(max([9, *(cell_len(text) + 6 for text in names)]), max(9, (width - numbers) * 2 // 5))
     room = max(1, width - name - numbers - 1)
     lines: list[Line] = [_axis(total, name, room)]
-    lines.append(_row("main line", BOLD, list(timeline.main), _MAIN, total, name, room, bool(numbers)))
+    main = list(timeline.main)
+    lines.append(_row("main line", BOLD, main, _MAIN, total, name, room, _numbers(main) if numbers else ""))
     for block in timeline.blocks:
         lines += _block(block, total, name, room, bool(numbers))
     for at, reason in timeline.retries:
@@ -60,9 +61,10 @@ def _block(block: BlockLanes, total: float, name: int, room: int, numbers: bool)
     for lane in block.threads:
         colour = PALETTE[(lane.thread - 1) % len(PALETTE)]
         outline = one_line(readable(lane.outline))
-        spans = [lane.span] if lane.span is not None else []
+        spans = list(lane.requests) or ([lane.span] if lane.span is not None else [])
         text = f" {_mark(lane.span)} {one_line(lane.label)} {outline}{_why(lane.span)}"
-        lines.append(_row(text, None, spans, colour, total, name, room, numbers))
+        cost = _numbers([lane.span] if lane.span is not None else []) if numbers else ""
+        lines.append(_row(text, None, spans, colour, total, name, room, cost))
     return lines
 
 
@@ -74,22 +76,26 @@ def _row(
     total: float,
     name: int,
     room: int,
-    numbers: bool,
+    cost: str,
 ) -> Line:
     line = [
         Segment(set_cell_size(cut(text, name), name) + " ", style),
         Segment(_bars(spans, total, room), colour),
     ]
-    if numbers:
-        seconds = sum(span.seconds for span in spans)
-        tokens = sum(span.tokens for span in spans)
-        line.append(Segment(f"{seconds_text(seconds):>9}{tokens:>6,} tok", DIM))
-    return line
+    return [*line, Segment(cost, DIM)] if cost else line
+
+
+def _numbers(spans: list[Span]) -> str:
+    seconds = sum(span.seconds for span in spans)
+    tokens = sum(span.tokens for span in spans)
+    return f"{seconds_text(seconds):>9}{tokens:>6,} tok"
 
 
 def _bars(spans: list[Span], total: float, room: int) -> str:
     cells = [" "] * room
     for span in spans:
+        if not span.tokens and span.ended <= span.started:
+            continue  # text of the client's own
         first = span.ended if span.first is None else span.first
         start = min(room - 1, int(span.started / total * room))
         write = min(room, max(start, int(first / total * room)))

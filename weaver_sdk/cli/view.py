@@ -19,6 +19,8 @@ from weaver_sdk.telemetry.report import count_text, seconds_text
 
 NARROWEST = 30
 """Columns that a lane needs to stand beside others."""
+ENOUGH = 10
+"""Lines in which the main line finds a place below the lanes."""
 MOST_LINES = 8
 """Lines of text a lane shows at most: more makes the eye jump."""
 
@@ -55,12 +57,14 @@ def draw(board: Board, width: int, height: int, now: float, *, settled: bool = F
     if width <= 0 or height <= 0:
         return Drawing([])
     room = height - 1  # the last line is the status
-    blocks = board.open_blocks
+    blocks = board.outer_blocks
     lines: list[Line] = []
     if blocks and room > 0:
-        lanes = list(board.lanes_of(blocks[0]))
-        lines.append(_block_title(blocks[0], lanes, width, now))
-        lines += _grid(lanes, width, room - 1, now)
+        lanes = [lane for block in blocks for lane in board.lanes_of(block)]
+        # the main line may go on beside threads that were spawned
+        beside_them = _main_line(board, width, 2, False) if room >= ENOUGH else []
+        lines.append(_title(blocks, lanes, width, now))
+        lines += [*_grid(lanes, width, room - 1 - len(beside_them), now), *beside_them]
     elif room > 0:
         lines += _main_line(board, width, room if settled else min(room, MOST_LINES), settled)
     return Drawing([*lines[:room], _status(board, width, now)])
@@ -70,7 +74,7 @@ def fold(board: Board, block: Block, width: int) -> Drawing:
     """Draw a joined block: a title, and one line a thread with a bar of its time."""
     lanes = list(board.lanes_of(block))
     ended = block.joined if block.joined is not None else board.at
-    lines = [_block_title(block, lanes, width, ended)]
+    lines = [_title([block], lanes, width, ended)]
     names = [_name(lane, block) for lane in lanes]
     label = min(8, max(map(len, names), default=1))
     told = [one_line(readable(lane.outline)) + _because(lane) for lane in lanes]
@@ -97,12 +101,14 @@ def fold(board: Board, block: Block, width: int) -> Drawing:
     return Drawing([cut_line(line, width) for line in lines])
 
 
-def _block_title(block: Block, lanes: list[Lane], width: int, now: float) -> Line:
-    outer = [lane for lane in lanes if lane.fork == block.fork]
+def _title(blocks: list[Block], lanes: list[Lane], width: int, now: float) -> Line:
+    outer = sum(len(block.lanes) for block in blocks)
     tokens = sum(lane.tokens for lane in lanes)
-    left = [Segment("◆ ", PALETTE[0]), Segment(f"fork {block.fork}", BOLD)]
-    left.append(Segment(f" · {count_text(len(outer), 'thread')}", DIM))
-    elapsed = max(0.0, (now if block.joined is None else block.joined) - block.opened)
+    named = f"fork {blocks[0].fork}" if len(blocks) == 1 else count_text(len(blocks), "fork")
+    left = [Segment("◆ ", PALETTE[0]), Segment(named, BOLD)]
+    left.append(Segment(f" · {count_text(outer, 'thread')}", DIM))
+    joined = blocks[0].joined
+    elapsed = max(0.0, (now if joined is None else joined) - blocks[0].opened)
     room = width - line_width(left) - 2
     return spread(
         left, [Segment(fitting([seconds_text(elapsed), count_text(tokens, "token")], room), DIM)], width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from weaver_sdk.messages import Messages
 from weaver_sdk.options import Budget, Mode, Sampling
 from weaver_sdk.reasoner import ParallelReasoner
 from weaver_sdk.result import Result, final_text
+
+_THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,5 +128,6 @@ async def watch(
 
 def _said(board: Board) -> str:
     """The answer as it was shown; where nothing was written as one, what was found in the reasoning."""
-    shown = board.main.answer.rpartition("</think>")[2].strip()  # some models think in their reply's text
+    # some models think in their reply's text; the template may have opened that
+    shown = _THOUGHT.sub("", board.main.answer).rpartition("</think>")[2].strip()
     return shown or (final_text(board.result) if board.result is not None else "")

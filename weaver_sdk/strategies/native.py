@@ -21,7 +21,7 @@ from weaver_sdk.markup import (
     read_outlines,
     thread_prefix,
 )
-from weaver_sdk.result import Draft, Findings
+from weaver_sdk.result import Draft, Findings, Phase
 from weaver_sdk.runtime.completion import Completion
 from weaver_sdk.runtime.forks import Stitching
 from weaver_sdk.runtime.scope import Scope
@@ -208,15 +208,17 @@ class Machine:
         Nor does one fit in an answer: it would begin anew in the middle of a text.
         """
         held = self._grammar_for is not None and not begun and not self._answering
+        phase: Phase = "answer" if self._answering or not self._dialect.reasons_in_think else "reasoning"
         watch = TagWatch(
             self._dialect,
             rules,
             self._stop,
-            "answer" if self._answering or not self._dialect.reasons_in_think else "reasoning",
+            phase,
             forks=scope.mode == "parallel",
         )
         said = await scope.extend(
             prompt=self._prompt,
+            phase=phase,
             stop=watch,
             grammar=self._grammar_for(place) if held and self._grammar_for is not None else None,
             task=task,

@@ -119,7 +119,7 @@ def repairs(mended: Iterable[Repair]) -> list[str]:
 
 def cost_text(cost: float) -> str:
     """Return an amount of money as people read it: two decimals, and more where it is small."""
-    return f"{cost:,.2f}" if cost >= 1 or not cost else f"{cost:.4f}" if cost >= 0.001 else f"{cost:.2g}"
+    return f"{cost:,.2f}" if cost >= 1 or not cost else f"{cost:.4f}" if cost >= 0.001 else f"{cost:.6f}"
 
 
 def _from_cache(telemetry: Telemetry) -> str:

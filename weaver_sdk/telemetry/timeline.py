@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from weaver_sdk.events import Event
+from weaver_sdk.events import Event, SegmentDelta, ThreadDelta
 from weaver_sdk.options import Mode
 from weaver_sdk.result import Outcome, Result
 
@@ -40,7 +40,9 @@ class ThreadLane:
     label: str
     outline: str
     span: Span | None
-    """`None` where its request was never sent."""
+    """All of it; `None` where its request was never sent."""
+    requests: tuple[Span, ...] = ()
+    """Its completions, in order; a thread may ask several times, and wait for threads of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +97,10 @@ class _Piece:
     outcome: Outcome | None = None
     error: str | None = None
 
-    def add(self, text: str, at: float) -> None:
-        self.text.append(text)
+    def add(self, event: SegmentDelta | ThreadDelta) -> None:
+        at = event.at
+        if event.kept:
+            self.text.append(event.text)
         self.tokens += 1
         self.ended = at
         if self.first is None:
@@ -126,6 +130,8 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
     start, last = events[0], events[-1]
     main = [_Piece(started=0.0)]
     threads: dict[tuple[int, int], _Piece] = {}
+    requests: dict[tuple[int, int], list[_Piece]] = {}
+    numbered: dict[int, _Piece] = {}
     opened: dict[int, tuple[float, tuple[str, ...], tuple[str, ...], tuple[int, int] | None]] = {}
     joined: dict[int, float] = {}
     mended: dict[tuple[int | None, int | None], list[str]] = {}
@@ -134,12 +140,22 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
     for event in events:
         match event.kind:
             case "segment_delta":
-                main[-1].add(event.text, event.at)
+                main[-1].add(event)
             case "thread_started":
                 threads[event.fork, event.thread] = _Piece(started=event.at, ended=event.at)
             case "thread_delta":
                 piece = threads.setdefault((event.fork, event.thread), _Piece(started=event.at))
-                piece.add(event.text, event.at)
+                piece.add(event)
+                if asked := requests.get((event.fork, event.thread)):
+                    asked[-1].add(event)
+            case "request_started":
+                if event.fork is not None and event.thread is not None:
+                    asked = requests.setdefault((event.fork, event.thread), [])
+                    numbered[event.request] = _Piece(started=event.at, ended=event.at)
+                    asked.append(numbered[event.request])
+            case "request_finished":
+                if found := numbered.get(event.request):
+                    found.ended, found.tokens, found.outcome = event.at, event.tokens, event.outcome
             case "thread_finished":
                 piece = threads.setdefault((event.fork, event.thread), _Piece(started=event.at))
                 piece.ended, piece.tokens = event.at, event.tokens
@@ -161,18 +177,19 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
                 retries.append((event.at, event.reason))
             case "run_finished":
                 result = event.result
-            case "run_started":
+            case "run_started" | "plan_ready":
                 pass
-    for piece in threads.values():
+    for piece in (*threads.values(), *numbered.values()):
         if piece.outcome is None:
             piece.ended = last.at  # the events break off while it runs
     blocks = []
     for fork, (at, outlines, labels, parent) in opened.items():
         lanes = []
         for place, (outline, label) in enumerate(zip(outlines, labels, strict=False), 1):
-            found = threads.get((fork, place))
-            span = found.span(mended.pop((fork, place), [])) if found is not None else None
-            lanes.append(ThreadLane(thread=place, label=label, outline=outline, span=span))
+            whole = threads.get((fork, place))
+            span = whole.span(mended.pop((fork, place), [])) if whole is not None else None
+            sent = tuple(piece.span() for piece in requests.get((fork, place), []))
+            lanes.append(ThreadLane(thread=place, label=label, outline=outline, span=span, requests=sent))
         end = joined.get(fork, last.at)
         blocks.append(BlockLanes(fork=fork, parent=parent, opened=at, joined=end, threads=tuple(lanes)))
     return Timeline(
@@ -193,11 +210,10 @@ def _main(pieces: list[_Piece], result: Result | None) -> tuple[Span, ...]:
     """The spans of the main line; a finished run knows their times and tokens better than its events do."""
     if result is None:
         return tuple(piece.span() for piece in pieces if piece.text)
-    firsts = [piece.first for piece in pieces if piece.first is not None]
     return tuple(
         Span(
             started=segment.started,
-            first=next((at for at in firsts if segment.started <= at <= segment.ended), None),
+            first=segment.first_token,
             ended=segment.ended,
             tokens=segment.tokens,
             text=segment.text,
