@@ -1,14 +1,19 @@
 """`weaver chat` without a terminal: turns, commands, the journal."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import Result
 
 from tests.cli.conftest import SUM
+from tests.cli.tape import a_result
 from weaver_sdk.cli.chat.journal import load
+from weaver_sdk.cli.report import print_timing
+from weaver_sdk.result import Repair
 from weaver_sdk.telemetry.timeline_file import read_trace
 
 Weaver = Callable[..., Result]
@@ -183,3 +188,16 @@ def test_the_packaged_model_takes_each_question_by_itself(weaver: Weaver) -> Non
     assert "takes each question by itself" in done.stdout
     assert "5158" in done.stdout
     assert "224" in done.stdout
+
+
+def test_what_was_mended_outside_threads_is_told_below_the_answer() -> None:
+    told = Console(file=io.StringIO(), width=100)
+    mended = [
+        Repair(kind="unreadable_outlines", done="no outline could be read"),
+        Repair(kind="thread_empty", done="joined as it is", fork=1, thread=2),
+    ]
+    print_timing(a_result(repairs=mended), told)
+    assert isinstance(told.file, io.StringIO)
+    assert told.file.getvalue().splitlines()[-1] == (
+        "repaired: unreadable outlines: no outline could be read"
+    )

@@ -129,6 +129,8 @@ def test_a_lane_shows_neither_plans_nor_questions_on_the_side() -> None:
     tape = Tape().start().fork("a").send(1).writes(1, "So ").writes(1, "<Outline>1: x", "plan")
     lane = tape.board().blocks[1].lanes[0]
     assert (lane.text, lane.planning, lane.tokens) == ("So ", True, 2)
+    assert not tape.asks(1, thread=1).board().blocks[1].lanes[0].planning
+    tape.writes(1, "2: y", "plan")
     lane = tape.fork("x", fork=2, parent=(1, 1)).board().blocks[1].lanes[0]
     assert not lane.planning
     lane = tape.writes(1, "good?", kept=False).writes(1, "yes", "answer").board().blocks[1].lanes[0]

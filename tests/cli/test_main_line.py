@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cli.tape import Tape
+from tests.cli.tape import Tape, a_result
 from tests.growth import grows_linearly
 from weaver_sdk.cli.lanes import Board, Folded, Passage
 from weaver_sdk.cli.view import draw
@@ -116,6 +116,21 @@ def test_a_join_inside_a_thread_is_no_answer_of_the_run() -> None:
     tape = Tape().start().fork("a").send(1).fork("inner", fork=2, parent=(1, 1)).send(1, fork=2)
     board = tape.ends(1, fork=2).joins(2, parent=(1, 1), phase="answer").board()
     assert board.main.answer == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["It is 5.", "<think>Hm.</think>\nIt is 5.", "Hm.\n</think>\n\nIt is 5.", "<think>\n</think> It is 5. "],
+)
+def test_what_is_said_is_the_answer_without_thoughts_in_its_text(text: str) -> None:
+    assert phases(("answer", text, True)).said == "It is 5."
+
+
+def test_where_no_answer_was_written_what_was_found_is_said() -> None:
+    board = Tape().start().says("so \\boxed{5158}", "reasoning").board()
+    assert board.said == ""
+    board.finish(a_result(text="so \\boxed{5158}"))
+    assert board.said == "5158"
 
 
 def test_the_answer_of_a_run_that_broke_off_is_kept() -> None:

@@ -178,3 +178,44 @@ def test_ctrl_c_keeps_the_text_and_leaves_no_request(arguments: list[str], tmp_p
         assert "\\boxed" not in text
         counts = server.counts()
         assert counts["started"] == counts["finished"] + counts["aborted"]
+
+
+STRATEGY = """
+async def run(scope):
+    await scope.ask("Now take twice that number, please", phase="plan", keep=False)
+    await scope.fork(["a", "b"], part, join=lambda threads: "Two parts:", phase="answer")
+    await scope.ask("Now take twice that number, please", phase="reasoning", keep=False)
+    scope.write(" they are **done**.")
+
+async def part(scope, item):
+    scope.write(f"part {item}")
+"""
+
+
+def test_the_answer_of_a_strategy_of_ones_own_is_printed_once(
+    weaver: Weaver, base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_my_own.py").write_text(STRATEGY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    done = weaver("solve", "x", "--base-url", base_url, "--strategy", "of_my_own:run")
+    assert done.stdout == "Two parts: they are **done**.\n"
+    assert done.stderr.splitlines()[0].startswith("◆ fork 1 · 2 threads")
+    assert "Two parts" not in done.stderr
+    assert "Easy." not in done.stderr
+
+
+def test_the_cost_is_printed_once(weaver: Weaver, base_url: str) -> None:
+    done = weaver("solve", SUM.problem, "--base-url", base_url)
+    rows = [line.split("  ")[0] for line in done.stderr.splitlines()]
+    for figure in ("wall clock", "critical path", "self-parallelism", "tokens", "requests"):
+        assert rows.count(figure) == 1
+    assert " wall · " not in done.stderr
+
+
+def test_on_a_terminal_the_answer_stands_once(
+    weaver: Weaver, base_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weaver_sdk.cli.consoles.is_screen", lambda console: True)
+    done = weaver("solve", SUM.problem, "--base-url", base_url, "--plain")
+    assert done.stdout.count("The sum is") == 1
+    assert done.stdout.count("Two products.") == 1

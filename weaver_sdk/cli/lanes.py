@@ -6,6 +6,7 @@ a test are the same thing. It costs microseconds: it runs for every token.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,11 +14,12 @@ from typing import Literal
 from weaver_sdk.cli.main_line import MainLine, plans
 from weaver_sdk.events import Event
 from weaver_sdk.options import Mode
-from weaver_sdk.result import Outcome, RepairKind, Result
+from weaver_sdk.result import Outcome, RepairKind, Result, final_text
 
 LaneState = Literal["waiting", "running", "done", "repaired", "cut"]
 """`repaired`: mended and joined whole. `cut`: stopped short by a limit, an error or the user."""
 
+_THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)  # some think in the text of their reply
 _TAIL = 4_000  # characters of a thread that are kept for its last lines
 _WHOLE: frozenset[Outcome] = frozenset({"done", "eos", "empty"})
 _HARMLESS: frozenset[RepairKind] = frozenset({"thread_wrote_answer"})
@@ -128,6 +130,12 @@ class Board:
         """Those of them that lie in no other one: several, where threads were spawned."""
         return [block for block in self.open_blocks if block.parent is None]
 
+    @property
+    def said(self) -> str:
+        """What the user is told: the answer as it was shown, else what was found in the text."""
+        shown = _THOUGHT.sub("", self.main.answer).rpartition("</think>")[2].strip()
+        return shown or (final_text(self.result) if self.result is not None else "")
+
     def lanes_of(self, block: Block) -> Iterator[Lane]:
         """Yield the lanes of a block, each followed by the lanes of the blocks that it opened itself."""
         for lane in block.lanes:
@@ -144,8 +152,9 @@ class Board:
                 self._count(event.at)
                 self._settle(self.main.add(event))
             case "plan_ready" | "request_started":
-                if event.thread is None:
-                    self.main.planning = False
+                planner = self.main if event.thread is None else self._lane(event.fork, event.thread)
+                if planner is not None:
+                    planner.planning = False
             case "thread_delta":
                 self._count(event.at)
                 if lane := self._lane(event.fork, event.thread):

@@ -73,7 +73,7 @@ def print_cost(result: Result, console: Console) -> None:
     if explained:
         grid.add_column(style="dim")
     for row in rows(result):
-        cells = (Text(row.name), Text(row.value), Text(row.meaning))
+        cells = (Text(one_line(row.name)), Text(row.value), Text(one_line(row.meaning)))
         grid.add_row(*cells if explained else cells[:2])
     console.print(grid)
     _print_repairs(result.repairs, console)

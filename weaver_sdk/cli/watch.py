@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +17,7 @@ from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages
 from weaver_sdk.options import Budget, Mode, Sampling
 from weaver_sdk.reasoner import ParallelReasoner
-from weaver_sdk.result import Result, final_text
-
-_THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
+from weaver_sdk.result import Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +118,6 @@ async def watch(
             board.finish(board.result)
         picture.close()
     return [
-        Watched(result=board.result, said=_said(board), error=task.result(), stopped=stopped)
+        Watched(result=board.result, said=board.said, error=task.result(), stopped=stopped)
         for (_, board), task in zip(runs, tasks, strict=True)
     ]
-
-
-def _said(board: Board) -> str:
-    """The answer as it was shown; where nothing was written as one, what was found in the reasoning."""
-    # some models think in their reply's text; the template may have opened that
-    shown = _THOUGHT.sub("", board.main.answer).rpartition("</think>")[2].strip()
-    return shown or (final_text(board.result) if board.result is not None else "")
