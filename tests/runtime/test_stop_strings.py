@@ -1,5 +1,7 @@
 """Where a text ends does not depend on how it was cut into chunks."""
 
+from itertools import pairwise
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
