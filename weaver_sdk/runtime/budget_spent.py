@@ -15,3 +15,13 @@ class BudgetSpent(BaseException):
     def __init__(self, by: Literal["tokens", "seconds", "forks"]) -> None:
         super().__init__(f"the budget of the run is spent: {by}")
         self.by = by
+
+
+def spent_in(error: BaseException) -> BudgetSpent | None:
+    """Return that the budget is spent, where an error says that and nothing else; a task group wraps it."""
+    if isinstance(error, BudgetSpent):
+        return error
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    inside = [spent_in(one) for one in error.exceptions]
+    return inside[0] if None not in inside else None

@@ -14,7 +14,7 @@ from weaver_sdk.errors import BackendError, BudgetError, ConfigurationError, Idl
 from weaver_sdk.events import ForkOpened, Joined, ThreadFinished
 from weaver_sdk.result import Outcome, Phase
 from weaver_sdk.runtime.board import Board
-from weaver_sdk.runtime.budget_spent import BudgetSpent
+from weaver_sdk.runtime.budget_spent import BudgetSpent, spent_in
 from weaver_sdk.runtime.lines import LiveFork, LiveSegment, LiveThread, Spans, text_of
 from weaver_sdk.runtime.outcomes import note_outcome
 from weaver_sdk.runtime.warming import JoinWarmer
@@ -147,7 +147,9 @@ class Opened:
                 ends.push_async_exit(child._close)
                 await work(child, item)
                 outcome = child._outcome or child._last_outcome or "done"
-        except BudgetSpent as spent:
+        except (BudgetSpent, BaseExceptionGroup) as error:
+            if (spent := spent_in(error)) is None:
+                raise
             outcome = "timeout" if spent.by == "seconds" else "length"
         except BackendError as error:
             if state.recorder.raised_by_listener(error):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from weaver_sdk.errors import WeaverError
 from weaver_sdk.events import Event, RunFinished, RunStarted
 from weaver_sdk.result import Finish, Result
-from weaver_sdk.runtime.budget_spent import BudgetSpent
+from weaver_sdk.runtime.budget_spent import BudgetSpent, spent_in
 from weaver_sdk.runtime.config import RunConfig
 from weaver_sdk.runtime.scope import Scope
 from weaver_sdk.runtime.state import RunState
@@ -76,7 +76,9 @@ class Run:
                 await program.run(scope)
             finally:
                 await scope._close()
-        except BudgetSpent:
+        except (BudgetSpent, BaseExceptionGroup) as error:
+            if spent_in(error) is None:
+                raise
             await self._conclude()
             return "budget"
         return "length" if state.main_end is not None and state.main_end.by == "length" else "stop"
@@ -90,8 +92,9 @@ class Run:
         scope = Scope(state, state.main)
         try:
             await self._config.program.conclude(scope)
-        except BudgetSpent:
-            pass  # the reserve is spent too: the text stays as it is
+        except (BudgetSpent, BaseExceptionGroup) as error:
+            if spent_in(error) is None:
+                raise  # else the reserve is spent too: the text stays as it is
         finally:
             await scope._close()
 
