@@ -86,6 +86,21 @@ async def test_work_that_the_line_holds_already_is_told_once() -> None:
     assert [set(work.split()) for work in told] == [{"word"}]
 
 
+async def test_a_short_result_is_told_though_the_line_happens_to_hold_its_letters() -> None:
+    told: list[str] = []
+
+    async def program(scope: Scope) -> None:
+        scope.write("The 40 of it.", phase="reasoning")
+        await scope.fork(["a", "long"], ask, join="")
+
+    def answer(request):  # type: ignore[no-untyped-def]
+        told.extend(turn["content"] for turn in request.prompt.messages if turn["role"] == "assistant")
+        return {"a": Reply("4"), "long": LONG}.get(request.text, Reply("42"))
+
+    await run_program(program, answer, budget=Budget(total_tokens=40))
+    assert [work.split("\n\n")[:2] for work in told] == [["The 40 of it.", "a: 4"]]
+
+
 async def test_with_stop_the_run_ends_with_what_there_is() -> None:
     result = await run_program(
         Wide(), [LONG], budget=Budget(total_tokens=40, reserve_tokens=0, on_exhausted="stop")

@@ -95,8 +95,10 @@ def program_of(strategy: Strategy | Function, mode: Mode = "parallel") -> Progra
 
 async def conclude(scope: Scope) -> None:
     """Ask for the answer, out of what the main line holds and the threads that have ended."""
-    threads = [f"{thread.label}: {thread.text.strip()}" for thread in scope.ended if thread.text.strip()]
-    work = "\n\n".join(filter(None, [scope.text.strip(), *threads]))
+    threads = [(thread.label, thread.text.strip("\n")) for thread in scope.ended if thread.text.strip()]
+    joined = f"\n\n{scope.text}\n\n"
+    unjoined = [f"{label}: {text.strip()}" for label, text in threads if f"\n\n{text}\n\n" not in joined]
+    work = "\n\n".join(filter(None, [scope.text.strip(), *unjoined]))
     asked = list(scope.messages)
     if work:
         asked += [{"role": "assistant", "content": work}, {"role": "user", "content": _ANSWER_NOW}]
