@@ -94,6 +94,8 @@ class Opened:
             started=now,
         )
         line.parts.append(self.live)
+        self._place_in_answer = len(line.answer)
+        line.answer.append("")
         state.recorder.emit(
             ForkOpened,
             fork=self.number,
@@ -123,8 +125,8 @@ class Opened:
         live.joined = tuple(self.rendered())
         live.ended = recorder.now()
         text = text_of(live.joined)
-        if self.form.phase == "answer" and text:
-            line.answer.append(text)
+        if self.form.phase == "answer":
+            line.answer[self._place_in_answer] = text
         recorder.emit(Joined, fork=self.number, text=text, phase=self.form.phase, parent=line.place)
 
     @asynccontextmanager
@@ -361,11 +363,24 @@ async def close_all(promises: Sequence[Promise]) -> None:
     """Cancel what nobody has waited for. The first error in its code comes out all the same."""
     for promise in promises:
         promise.cancel()
-    if promises:
-        await asyncio.wait([promise.task for promise in promises])
-    failed = [error for promise in promises if (error := promise.close()) is not None]
+    try:
+        await _done([promise.task for promise in promises])
+    finally:
+        failed = [error for promise in promises if (error := promise.close()) is not None]
     if failed:
         raise failed[0]
+
+
+async def _done(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the end of tasks that were cancelled, to the last also where the wait itself is cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _warmer(opened: Opened) -> JoinWarmer | None:

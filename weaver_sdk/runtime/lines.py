@@ -165,7 +165,7 @@ def _segment(segment: LiveSegment) -> Segment:
         model=segment.model,
         tokens=segment.tokens,
         started=segment.started,
-        ended=segment.ended,
+        ended=max(segment.started, segment.ended),  # it may still run
         outcome=segment.outcome,
         first_token=segment.first_token,
         prompt_tokens=segment.prompt_tokens,
@@ -178,7 +178,7 @@ def _fork(fork: LiveFork, later: int) -> Fork:
         fork=fork.number,
         threads=[_thread(thread) for thread in fork.threads],
         started=fork.started,
-        ended=fork.ended,
+        ended=max(fork.started, fork.ended),
         joined=text_of(fork.spans()),
         waited_after=later if fork.waited_after is None else fork.waited_after,
     )
@@ -187,6 +187,7 @@ def _fork(fork: LiveFork, later: int) -> Fork:
 def _thread(thread: LiveThread) -> Thread:
     segments = [part for part in thread.parts if isinstance(part, LiveSegment)]
     asked = [segment for segment in segments if segment.asked]
+    started = asked[0].started if asked else thread.started
     plain = len(thread.parts) == len(segments) <= 1 and all(segment.kept for segment in segments)
     return Thread(
         label=thread.number,
@@ -194,8 +195,8 @@ def _thread(thread: LiveThread) -> Thread:
         text=thread.text,
         reasoning="".join(part for segment in segments for part in segment.reasoning),
         tokens=thread.tokens(),
-        started=asked[0].started if asked else thread.started,
-        ended=asked[-1].ended if asked else thread.ended,
+        started=started,
+        ended=max(started, asked[-1].ended if asked else thread.ended),
         outcome=thread.outcome,
         error=thread.error,
         first_token=asked[0].first_token if asked else None,
