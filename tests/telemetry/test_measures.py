@@ -1,5 +1,8 @@
 """What is computed of a trace."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from weaver_sdk.result import Fork, Segment, Thread, Trace
 from weaver_sdk.telemetry import measures
 
@@ -60,3 +63,38 @@ def test_a_server_that_does_not_say_what_it_cached_leaves_the_costs_unknown() ->
     trace: Trace = [a_segment(100), a_fork(a_thread(105)), a_segment(150)]
     assert measures.join_prefill_tokens(trace) is None
     assert measures.fork_prefill_tokens(trace) is None
+
+
+@st.composite
+def a_line(draw: st.DrawFn) -> list[tuple[int, int | None]]:
+    """Parts as `longest_path` takes them; what is waited for is waited for before the line's end."""
+    count = draw(st.integers(0, 8))
+    return [
+        (draw(st.integers(0, 9)), draw(st.none() | st.integers(0, count - 1 - index)))
+        for index in range(count)
+    ]
+
+
+def by_all_paths(parts: list[tuple[int, int | None]]) -> int:
+    """The longest path from the start of a line to its end, by trying them all."""
+
+    def start(index: int) -> int:
+        """When a part can start: once all are over that the line waited for by then."""
+        return max((start(one) + parts[one][0] for one in range(index) if waited(one, index)), default=0)
+
+    def waited(one: int, index: int) -> bool:
+        after = parts[one][1]
+        return after is not None and one + 1 + after <= index
+
+    return max((start(index) + length for index, (length, _) in enumerate(parts)), default=0)
+
+
+@given(a_line())
+def test_the_longest_path_is_the_longest_of_all_paths(parts: list[tuple[int, int | None]]) -> None:
+    assert measures.longest_path(parts) == by_all_paths(parts)
+
+
+def test_a_thread_that_runs_beside_the_line_counts_only_as_far_as_it_is_longer() -> None:
+    assert measures.longest_path([(5, 1), (3, 0), (2, 0)]) == 7
+    assert measures.longest_path([(2, 1), (3, 0), (2, 0)]) == 5
+    assert measures.longest_path([(9, None), (3, 0)]) == 9
