@@ -101,7 +101,7 @@ def test_nothing_is_advised_where_all_is_well() -> None:
     assert list(advice(FOUND)) == []
     assert [row.name for row in rows(FOUND) if row.good is False] == []
     assert list(consequences(FOUND)) == [
-        "It asks /completions: every thread goes on behind the exact text of its fork."
+        "It asks /completions: every thread goes on after the exact text of its fork."
     ]
 
 

@@ -1,5 +1,5 @@
 """The commands, in one table. A command is a module of its own that imports nothing heavy at its top:
-`weaver --help` loads all of them, and nobody waits for a page of help."""
+`weaver --help` loads all of them, and a page of help must come at once."""
 
 from __future__ import annotations
 

@@ -35,10 +35,10 @@ def rows(found: ServerReport) -> Iterator[Row]:
     if found.chat.works:
         seen = found.prefill_found
         if seen is None and found.prefill != "ask":
-            told = f"{_WAYS[found.prefill]}, but the model did not go on"
+            said = f"{_WAYS[found.prefill]}, but the model did not go on"
         else:
-            told = _WAYS[seen or "ask"]
-        yield Row("going on with a text, chat", seen is not None, told)
+            said = _WAYS[seen or "ask"]
+        yield Row("going on with a text, chat", seen is not None, said)
     used = _used(found)
     if used is None:
         return
@@ -66,11 +66,11 @@ def consequences(found: ServerReport) -> Iterator[str]:
         yield "Nothing: neither endpoint answers with text."
         return
     if found.api == "completions":
-        yield "It asks /completions: every thread goes on behind the exact text of its fork."
+        yield "It asks /completions: every thread goes on after the exact text of its fork."
     elif found.prefill == "ask":
         yield "It asks /chat/completions, and asks the model in a further turn to go on with each text."
     else:
-        yield "It asks /chat/completions, and every thread goes on behind the text of its fork by prefill."
+        yield "It asks /chat/completions, and every thread goes on after the text of its fork by prefill."
     if "stop" in used.refused_fields or used.stops is False:
         yield "It cuts the text at the tags itself and closes the stream there."
     elif not used.names_stop:
@@ -109,7 +109,7 @@ def advice(found: ServerReport) -> Iterator[str]:
     if repeated is not None and (repeated.cached_tokens is None or repeated.told_by == "counters"):
         flag = {"vllm": "--enable-prompt-tokens-details", "sglang": "--enable-cache-report"}.get(found.server)
         if flag:
-            yield f"Start the server with {flag}: then it tells what came from its cache."
+            yield f"Start the server with {flag}: then it reports what came from its cache."
     elif repeated is not None and not repeated.cached_tokens:
         if found.server == "llama.cpp":
             yield (
@@ -142,7 +142,7 @@ def _drift(drift: Drift) -> str:
 def _cache(repeated: Repeated) -> tuple[bool | None, str]:
     took = f"first token after {repeated.first_seconds:.3f} s, then {repeated.second_seconds:.3f} s"
     if repeated.cached_tokens is None:
-        return None, f"not told; {took}"
+        return None, f"not reported; {took}"
     by = ", by the server's counters" if repeated.told_by == "counters" else ""
     tokens = f"{repeated.cached_tokens} of {repeated.prompt_tokens} tokens the second time{by}"
     return repeated.cached_tokens > 0, f"{tokens}; {took}"

@@ -26,7 +26,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print what was found as one line of JSON.")] = False,
     plain: flags.Plain = False,
 ) -> None:
-    """Ask a server for a few short texts, and tell what it can do.
+    """Ask a server for a few short texts, and say what it can do.
 
     It costs some 500 tokens. Exit codes: 0 the server can be used, 1 it cannot, 2 wrong use.
     """
@@ -60,8 +60,8 @@ def _print_json(found: ServerReport) -> None:
 
     from weaver_sdk.cli.diagnosis import advice, consequences
 
-    told = {**asdict(found), "consequences": list(consequences(found)), "advice": list(advice(found))}
-    typer.echo(json.dumps(told))
+    shown = {**asdict(found), "consequences": list(consequences(found)), "advice": list(advice(found))}
+    typer.echo(json.dumps(shown))
 
 
 def _print(found: ServerReport, plain: bool) -> None:
@@ -80,9 +80,9 @@ def _print(found: ServerReport, plain: bool) -> None:
         grid.add_row(Text(mark, style=style), Text(row.name, style="dim"), Text(one_line(safe(row.found))))
     out.print(grid)
     for title, lines in (("weaver-sdk", consequences(found)), ("advice", advice(found))):
-        told = list(lines)
-        if told:
+        shown = list(lines)
+        if shown:
             out.print()
             out.print(Text(title, style="bold"))
-        for line in told:
+        for line in shown:
             out.print(Text(f"  {line}"))

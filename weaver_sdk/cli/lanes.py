@@ -132,7 +132,7 @@ class Board:
 
     @property
     def said(self) -> str:
-        """What the user is told: the answer as it was shown, else what was found in the text."""
+        """What the user reads: the answer as it was shown, else what was found in the text."""
         shown = _THOUGHT.sub("", self.main.answer).rpartition("</think>")[2].strip()
         return shown or (final_text(self.result) if self.result is not None else "")
 

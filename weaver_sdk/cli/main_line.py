@@ -12,7 +12,7 @@ _TAG = re.compile(r"</?\w+>")
 
 
 def plans(event: SegmentDelta | ThreadDelta) -> bool:
-    """Tell whether a model is dividing its work: a plan holds words; markup without any says nothing yet."""
+    """Return whether a model is dividing its work: markup without words is no plan yet."""
     if event.phase != "plan":
         return False
     text = event.reasoning or event.text

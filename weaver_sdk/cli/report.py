@@ -44,9 +44,9 @@ def print_timeline(timeline: Timeline, console: Console) -> None:
     console.print()
     console.print(draw_timeline(timeline, console.width))
     if timeline.result is not None:
-        told = timeline.result.answer
+        answer = timeline.result.answer
         console.print()
-        console.print(Text("no answer" if told is None else f"answer: {one_line(readable(told))}"))
+        console.print(Text("no answer" if answer is None else f"answer: {one_line(readable(answer))}"))
         print_cost(timeline.result, console)
     console.print()
 

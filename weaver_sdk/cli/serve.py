@@ -37,7 +37,7 @@ def vllm(
     model: Annotated[str, typer.Argument(help="A folder, or a name on the hub.")],
     more: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- FLAGS]", help="Flags of vLLM, as it takes them, behind `--`."),
+        typer.Argument(metavar="[-- FLAGS]", help="Flags of vLLM, as it takes them, after `--`."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 is any free one.")] = 8000,

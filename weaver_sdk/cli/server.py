@@ -50,7 +50,7 @@ class ServerChoice:
     template: str | None = None
     concurrency: int | None = None
     chosen_by_us: bool = False
-    """Nobody named a server, and the embedded engine was taken."""
+    """No server was named, so the embedded engine was taken."""
 
     @property
     def single_turn(self) -> bool:

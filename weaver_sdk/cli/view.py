@@ -45,7 +45,7 @@ WHY: dict[Outcome, str] = {
     "timeout": "timed out",
     "cancelled": "stopped",
 }
-"""What a user is told about a thread that did not end by its own closing tag."""
+"""What a user reads about a thread that did not end by its own closing tag."""
 
 
 def draw(board: Board, width: int, height: int, now: float, *, settled: bool = False) -> Drawing:
@@ -77,12 +77,12 @@ def fold(board: Board, block: Block, width: int) -> Drawing:
     lines = [_title([block], lanes, width, ended)]
     names = [_name(lane, block) for lane in lanes]
     label = min(8, max(map(len, names), default=1))
-    told = [one_line(readable(lane.outline)) + _because(lane) for lane in lanes]
+    words = [one_line(readable(lane.outline)) + _because(lane) for lane in lanes]
     numbers = width >= 48
     right = 18 if numbers else 8  # "  12.3 s 1,204 tok"
     bar = 0 if width < 60 else min(40, (width - right) // 3)
     text = max(0, width - right - label - 6 - (bar + 2 if bar else 0))
-    text = min(text, max(map(cell_len, told), default=0))
+    text = min(text, max(map(cell_len, words), default=0))
     if bar:
         bar = min(60, width - right - label - 8 - text)  # what the outlines leave over
     for place, lane in enumerate(lanes):
@@ -90,7 +90,7 @@ def fold(board: Board, block: Block, width: int) -> Drawing:
         line = [
             Segment(f" {names[place][:label]:>{label}} ", colour),
             Segment(f"{MARK[lane.state]} ", STATE_STYLE[lane.state]),
-            Segment(set_cell_size(cut(told[place], text), text) + "  "),
+            Segment(set_cell_size(cut(words[place], text), text) + "  "),
         ]
         if bar:
             line.append(Segment(_bar(lane, block.opened, ended, bar) + "  ", colour))
@@ -174,8 +174,8 @@ def _doing(lane: Lane, now: float, room: int) -> Line:
         return line
     rate = lane.rate(now)
     numbers = [f"{lane.tokens:,} tok", f"{rate:.0f} tok/s" if rate else "", seconds_text(lane.seconds(now))]
-    if told := fitting(filter(None, numbers), room - len(word) - 3):
-        line.append(Segment(f" · {told}", DIM))
+    if words := fitting(filter(None, numbers), room - len(word) - 3):
+        line.append(Segment(f" · {words}", DIM))
     return line
 
 
@@ -200,8 +200,8 @@ def _status(board: Board, width: int, now: float) -> Line:
             parts.append(f"{board.tokens / (now - board.first):.0f} tok/s")
     if board.notes:
         parts.append(one_line(board.notes[-1]))
-    told = fitting(parts, width - 2) or cut(parts[0], width - 2)
-    return spread([Segment("▸ ", PALETTE[0]), Segment(told, DIM)], [Segment("Ctrl-C stops", DIM)], width)
+    words = fitting(parts, width - 2) or cut(parts[0], width - 2)
+    return spread([Segment("▸ ", PALETTE[0]), Segment(words, DIM)], [Segment("Ctrl-C stops", DIM)], width)
 
 
 def _name(lane: Lane, block: Block) -> str:

@@ -110,7 +110,7 @@ async def complete(state: RunState, line: LiveThread, asking: Asking, share: Sha
 def _cut_by(
     state: RunState, end: End, asking: Asking, allowed: int | None
 ) -> Literal["call", "budget", "server"] | None:
-    """Tell whose limit cut a text, if one did."""
+    """Return whose limit cut a text, if one did."""
     if end.by == "length":
         return "server"
     if end.by not in ("tokens", "seconds"):

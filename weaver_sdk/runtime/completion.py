@@ -21,7 +21,7 @@ class End:
 
     @property
     def outcome(self) -> Outcome:
-        """The same as a result tells it."""
+        """The same, in the words of a result."""
         if self.mark is not None:
             return self.mark.outcome
         outcomes: dict[str, Outcome] = {"tokens": "length", "seconds": "timeout", "length": "length"}
@@ -45,4 +45,4 @@ class Completion:
     """What it stopped at; `None` for its own end, and where a limit cut it."""
     model: str = "main"
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Of each token, where they were asked for and the server tells them."""
+    """Of each token, where they were asked for and the server reports them."""

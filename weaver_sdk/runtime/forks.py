@@ -116,7 +116,7 @@ class Opened:
         return (Span(join(self.children)),)
 
     def join(self, *, broken_off: bool = False) -> None:
-        """Put the threads into the parent's line; a function of the user's is not called behind an error."""
+        """Put the threads into the parent's line; after an error no function of the user's is called."""
         line, live, recorder = self.parent._line, self.live, self.state.recorder
         self._broken_off = broken_off
         for child in self.children:
@@ -337,12 +337,12 @@ class Promise:
         return self._child
 
     def cancel(self) -> None:
-        """Cancel the thread, where nobody has waited for it."""
+        """Cancel the thread, if it was not waited for."""
         if self._opened.live.joined is None:
             self.task.cancel()
 
     def close(self) -> BaseException | None:
-        """Settle the thread, once its task is done; return an error of its code that nobody has seen."""
+        """Settle the thread, once its task is done; return an error of its code that has not come out yet."""
         if self._opened.live.joined is not None:
             return None
         self._settle()
@@ -360,7 +360,7 @@ class Promise:
 
 
 async def close_all(promises: Sequence[Promise]) -> None:
-    """Cancel what nobody has waited for. The first error in its code comes out all the same."""
+    """Cancel what was not waited for. The first error in its code comes out all the same."""
     for promise in promises:
         promise.cancel()
     try:

@@ -1,4 +1,4 @@
-"""What a run may still spend: checked at every chunk, and told to the server as `max_tokens`."""
+"""What a run may still spend: checked at every chunk, and sent to the server as `max_tokens`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Ledger:
         self._spent += tokens
 
     def exhausted(self) -> bool:
-        """Tell whether the tokens of the whole run are used up."""
+        """Return whether the tokens of the whole run are used up."""
         limit = self._tokens(self._budget.total_tokens)
         return limit is not None and self._spent >= limit
 

@@ -1,4 +1,4 @@
-"""What is noted about a thread that came out badly, whoever led it."""
+"""What is noted about a thread that came out badly, under any strategy."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _REPAIRS: dict[Outcome, tuple[RepairKind, str]] = {
     "length": ("thread_cut_by_length", "closed where its length ran out, and joined"),
     "eos": ("thread_ended_early", "closed where the model ended the sequence, and joined"),
     "empty": ("thread_empty", "joined as it is, without a word in it"),
-    "error": ("thread_failed", "closed behind what had arrived, and joined"),
-    "timeout": ("thread_timed_out", "closed behind what had arrived, and joined"),
+    "error": ("thread_failed", "closed after what had arrived, and joined"),
+    "timeout": ("thread_timed_out", "closed after what had arrived, and joined"),
 }
 
 
 def note_outcome(recorder: Recorder, line: LiveThread) -> None:
     """Note that a thread did not end by itself; not so where its strategy has said more about that."""
-    told = any(
+    said = any(
         (repair.fork, repair.thread) == line.place and repair.kind in _ENDS for repair in recorder.repairs
     )
-    if line.outcome in _REPAIRS and not told:
+    if line.outcome in _REPAIRS and not said:
         recorder.repaired(*_REPAIRS[line.outcome], line.place)
 
 

@@ -33,7 +33,7 @@ class Reader:
         """Tokens that may come; `None` for no limit."""
         self.logprobs: list[TokenLogprob] = []
         self.prompt_ids: tuple[int, ...] = ()
-        """The tokens of the whole input, where the server tells them."""
+        """The tokens of the whole input, where the server reports them."""
         self._segment = segment
         self._watch = watch
         self._ends_are_named = ends_are_named
@@ -118,11 +118,11 @@ class Reader:
     def _end_in_text(self) -> End | None:
         if self._watch.ended is None:
             return None
-        self._closed = True  # what stands behind the stop is not ours
+        self._closed = True  # what follows the stop is not ours
         return End("stop", self._watch.ended)
 
     def _finished(self, finish: Chunk | None) -> End:
-        """Tell how a whole stream ended."""
+        """Return how a whole stream ended."""
         if finish is not None and finish.finish_reason == "length":
             counted = self._segment.tokens_from != "chunks"  # a chunk may hold several tokens
             ours = self.allowance is not None and (not counted or self._segment.tokens >= self.allowance)

@@ -53,17 +53,17 @@ class Recorder:
         """
         if not self._listeners:
             return
-        told = event(run_id=self.run_id, at=self.now(), **fields)
+        made = event(run_id=self.run_id, at=self.now(), **fields)
         for listener in tuple(self._listeners):
             try:
-                listener(told)
+                listener(made)
             except BaseException as error:
                 self._listeners.remove(listener)
                 self._raised.append(error)
                 raise
 
     def raised_by_listener(self, error: BaseException) -> bool:
-        """Tell whether an error is a listener's own: a `BackendError` of one says nothing of the run's."""
+        """Return whether an error is a listener's own: a `BackendError` of one says nothing of the run's."""
         return any(error is raised for raised in self._raised)
 
     def wrote(self) -> None:
@@ -78,12 +78,12 @@ class Recorder:
 
     @property
     def prompt_tokens(self) -> int | None:
-        """Input tokens of all requests; `None` where no server told any."""
+        """Input tokens of all requests; `None` if no server reports any."""
         return known_sum(counts.prompt_tokens for counts in self.models.values())
 
     @property
     def cached_prompt_tokens(self) -> int | None:
-        """Of `prompt_tokens`, prefix-cache hits; `None` where no server told any."""
+        """Of `prompt_tokens`, prefix-cache hits; `None` if no server reports any."""
         return known_sum(counts.cached_prompt_tokens for counts in self.models.values())
 
     def sent(self, model: str = "main") -> None:
@@ -91,7 +91,7 @@ class Recorder:
         self.models.setdefault(model, _Counts()).requests += 1
 
     def used(self, usage: Usage | None, model: str = "main") -> None:
-        """Add a finished request's input tokens; a request that does not tell adds nothing."""
+        """Add a finished request's input tokens; a request without usage adds nothing."""
         if usage is None:
             return
         counts = self.models.setdefault(model, _Counts())
@@ -132,5 +132,5 @@ class Recorder:
         )
         if retry.resumed:
             self.repaired(
-                "resumed_stream", f"went on behind the text that had arrived ({retry.reason})", place
+                "resumed_stream", f"went on after the text that had arrived ({retry.reason})", place
             )

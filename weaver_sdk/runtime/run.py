@@ -64,7 +64,7 @@ class Run:
         return self._result or self._summary("cancelled")
 
     def raised_by_listener(self, error: BaseException) -> bool:
-        """Tell whether what ended the run is a listener's own error, of whatever kind."""
+        """Return whether what ended the run is a listener's own error, of whatever kind."""
         return self._state.recorder.raised_by_listener(error)
 
     async def _program(self) -> Finish:

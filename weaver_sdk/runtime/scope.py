@@ -182,7 +182,7 @@ class Scope:
             schema: a JSON schema that the reply is held to, where the server can.
             max_tokens: at most so many tokens; the budget may allow fewer.
             sampling: in place of the run's.
-            logprobs: how many of the likeliest tokens are told in each place; 0: none.
+            logprobs: how many of the likeliest tokens to report in each place; 0: none.
             keep: whether the reply becomes part of the line's text.
         """
         if isinstance(asked, str):
@@ -224,7 +224,7 @@ class Scope:
             grammar: a GBNF grammar that it is held to, where the server can.
             max_tokens: at most so many tokens; the budget may allow fewer.
             sampling: in place of the run's.
-            logprobs: how many of the likeliest tokens are told in each place; 0: none.
+            logprobs: how many of the likeliest tokens to report in each place; 0: none.
             task: what is to be written next, in words, for servers that can only be asked to go on.
         """
         self._prompt = prompt or self._prompt or self.prompt(self.messages, model=model)

@@ -42,7 +42,7 @@ class RunState:
         self.main_end: End | None = None
         """How the last completion of the main line ended."""
         self.prompt = ""
-        """What the text of the main line stands behind."""
+        """The prompt that the text of the main line goes on from."""
         self.loop_began = 0.0
 
     def model(self, name: str) -> Model:
@@ -100,6 +100,6 @@ class RunState:
         self.emit_at(line, PlanReady, text=text)
 
     def emit_at(self, line: LiveThread, event: Callable[..., Event], **fields: object) -> None:
-        """Let an event out that tells its place, if it has one."""
+        """Emit an event with its place, if it has one."""
         fork, thread = line.place if line.place is not None else (None, None)
         self.recorder.emit(event, fork=fork, thread=thread, **fields)

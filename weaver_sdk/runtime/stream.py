@@ -64,7 +64,7 @@ class RunStream:
         self.cancel()
         if self._task is not None:
             await asyncio.wait([self._task])
-            # An error of a run whose events nobody read to the end must not get lost.
+            # The error of a run whose events were not read to the end must not get lost.
             if kind is None and not self._task.cancelled() and (failed := self._task.exception()):
                 raise failed
 

@@ -1,7 +1,7 @@
 """Join warming: threads that have ended are computed where they will stand, while a later one still runs.
 
-A server's prefix cache holds the first thread of a block at its place behind the join, for that is where it
-was decoded. The others were decoded behind a seed of their own, so whoever goes on behind the join has to
+A server's prefix cache holds the first thread of a fork at its place in the joined text, for that is where it
+was decoded. The others were decoded after a seed of their own, so the request after the join has to
 compute them again. What of that can be done while a later thread still runs costs the run no time.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("weaver_sdk")
 
 WORTH_WARMING = 128
-"""Characters of joined threads that nobody has computed yet, from which on a request is worth its cost."""
+"""A request is sent from so many characters of joined threads on that are not in the cache yet."""
 
 
 class JoinWarmer:
@@ -36,7 +36,7 @@ class JoinWarmer:
         threads: of the fork, in order.
         leading: what the line will hold up to the end of the first so many of them, from its beginning.
         config: of the run. Its backend sends nothing where no permit is free: completions go before.
-        prompt: what the line stands behind.
+        prompt: what the line's text goes on from.
         recorder: where the requests are counted.
         where: which join this is, for errors and logs.
     """

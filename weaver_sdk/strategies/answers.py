@@ -19,7 +19,7 @@ def answer_of(reply: str) -> str:
 
 
 def same_answer(one: str, other: str) -> bool:
-    """Tell whether two answers are the same: as words, as numbers, and as mathematics.
+    """Return whether two answers are the same: as words, as numbers, and as mathematics.
 
     Mathematics is compared by math-verify where that is installed.
     """

@@ -1,4 +1,4 @@
-"""The bare question: what a model answers when nobody makes it fork."""
+"""The bare question: what a model answers when it is not made to fork."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ChosenStrategy:
         return not (isinstance(self.strategy, PromptedStrategy) and self.strategy.shown == "raw")
 
     def continues(self, capabilities: Capabilities) -> bool:
-        """Tell whether each request goes on with the text of the one before, and does not ask anew."""
+        """Return whether each request goes on with the text of the one before, and does not ask anew."""
         if self.dialect is None:
             return False
         return capabilities.api == "completions" or capabilities.prefill != "ask"
@@ -102,7 +102,7 @@ def choose(
         dialect: likewise; `None` for none.
         backend: the server, and the model on it.
         has_template: whether turns of a chat can be put to the model.
-        in_vocabulary: the dialect whose tags are single tokens, where the server tells.
+        in_vocabulary: the dialect whose tags are single tokens, if the server reports its tokens.
     """
     if not isinstance(choice, str):
         return ChosenStrategy(strategy=choice, why="as given")

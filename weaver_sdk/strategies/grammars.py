@@ -49,7 +49,7 @@ def thread_grammar(dialect: Dialect, max_characters: int = 160) -> str:
 
 
 def joined_grammar(dialect: Dialect) -> str:
-    """Return GBNF for a main line behind a join: what closes the block, some lines, a boxed answer."""
+    """Return GBNF for a main line after a join: what closes the block, some lines, a boxed answer."""
     concludes = f'line "\\n" {_quoted(dialect.conclusion[1] + chr(10))} ' if dialect.conclusion else ""
     by_model = dialect.block is not None and dialect.block_closed_by == "model"
     closes = f"{_quoted(dialect.block[1] + chr(10))} " if dialect.block and by_model else ""

@@ -1,4 +1,4 @@
-"""The markup for models that were never trained to fork: told by example, held by a grammar.
+"""The markup for models that were never trained to fork: taught by example, held by a grammar.
 
 An untrained model copies the form from worked examples, and a GBNF grammar keeps it there. A thread of such
 a model is seeded with its outline: with a bare number it tends to repeat the first thread.

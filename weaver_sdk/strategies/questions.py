@@ -105,14 +105,14 @@ def join_turns(messages: Messages, results: Iterable[tuple[Outline, str]]) -> li
     The user's system prompt stands in front, and there is none of ours.
     """
     turns = merge_system(messages)
-    told = "\n".join(
+    worked = "\n".join(
         f"{outline.label}. {outline.text}: {text.strip() or '(no result)'}" for outline, text in results
     )
-    if not told:
+    if not worked:
         return with_text_after(turns, SEQUENTIAL_INSTRUCTION, gap="\n")
     return with_text_after(
         turns,
-        f"These parts of it have been worked out already:\n{told}\n\nPut them together and be brief. "
+        f"These parts of it have been worked out already:\n{worked}\n\nPut them together and be brief. "
         "Output the final answer within \\boxed{}.",
     )
 
@@ -128,14 +128,14 @@ def read_plan(text: str) -> QuestionPlan | None:
     if start < 0:
         return None
     try:
-        told, _ = json.JSONDecoder(strict=False).raw_decode(text, start)
+        plan, _ = json.JSONDecoder(strict=False).raw_decode(text, start)
     except json.JSONDecodeError:
         return _read_cut_plan(text[start:])
-    parts = told.get("parts")
+    parts = plan.get("parts")
     if not isinstance(parts, list):
         return None
     read = (_one_line(_words(part)) for part in parts)
-    return QuestionPlan(_one_line(_words(told.get("thought"))), tuple(dict.fromkeys(filter(None, read))))
+    return QuestionPlan(_one_line(_words(plan.get("thought"))), tuple(dict.fromkeys(filter(None, read))))
 
 
 def _read_cut_plan(text: str) -> QuestionPlan | None:
@@ -157,11 +157,11 @@ def _unquoted(string: str) -> str:
     return text
 
 
-def _words(told: object) -> str:
+def _words(part: object) -> str:
     """Return the text of a part, which some models put into an object of its own."""
-    if isinstance(told, Mapping):
-        told = next((value for value in told.values() if isinstance(value, str)), "")
-    return told if isinstance(told, str) else ""
+    if isinstance(part, Mapping):
+        part = next((value for value in part.values() if isinstance(value, str)), "")
+    return part if isinstance(part, str) else ""
 
 
 def _one_line(text: str) -> str:

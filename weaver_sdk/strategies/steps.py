@@ -44,8 +44,8 @@ def steps_schema(most: int) -> dict[str, object]:
 def read_steps(text: str) -> list[Step]:
     """Return the steps of a plan; a need that names no earlier step is left out. No plan gives no steps."""
     try:
-        told, _ = json.JSONDecoder(strict=False).raw_decode(text, max(0, text.find("{")))
-        given: list[Any] = told["steps"] if isinstance(told["steps"], list) else []
+        value, _ = json.JSONDecoder(strict=False).raw_decode(text, max(0, text.find("{")))
+        given: list[Any] = value["steps"] if isinstance(value["steps"], list) else []
     except (json.JSONDecodeError, LookupError, TypeError):
         return []
     steps = [step if isinstance(step, dict) else {"do": step} for step in given]
@@ -55,6 +55,6 @@ def read_steps(text: str) -> list[Step]:
     ]
 
 
-def _needs(told: object, number: int) -> frozenset[int]:
-    given = told if isinstance(told, list) else []
+def _needs(value: object, number: int) -> frozenset[int]:
+    given = value if isinstance(value, list) else []
     return frozenset(need for need in given if isinstance(need, int) and 1 <= need < number)

@@ -68,13 +68,13 @@ def forbidden_in_thread(tag: Tag | None) -> RepairKind | None:
 
 
 def is_open(text: str, dialect: Dialect, name: TagName, *, before: bool = False) -> bool:
-    """Tell whether the last tag of that name is an opening one; `before` counts where there is none."""
+    """Return whether the last tag of that name is an opening one; `before` counts where there is none."""
     tags = [token for token in scan(text, dialect) if isinstance(token, Tag) and token.name == name]
     return not tags[-1].closing if tags else before
 
 
 def is_answering(text: str, dialect: Dialect) -> bool:
-    """Tell whether the reasoning is over."""
+    """Return whether the reasoning is over."""
     return any(
         isinstance(token, Tag) and token.name == "think" and token.closing for token in scan(text, dialect)
     )
@@ -97,7 +97,7 @@ class TagFound:
 
 
 class TagWatch:
-    """Reads text with tags: finds the tag that ends it, and tells the plan from the reasoning and the answer.
+    """Reads text with tags: finds the tag that ends it, and splits it into plan, reasoning and answer.
 
     Args:
         dialect: whose tags.

@@ -68,7 +68,7 @@ def draw_outcome(boards: list[Board], width: int) -> Drawing:
             continue
         wall = board.result.telemetry.wall_seconds
         answer = board.result.answer
-        told = "no answer" if answer is None else one_line(readable(answer))
+        words = "no answer" if answer is None else one_line(readable(answer))
         won = place == 0 and wall > 0
         line = [
             Segment(f" {place + 1} ", PALETTE[0]),
@@ -77,7 +77,7 @@ def draw_outcome(boards: list[Board], width: int) -> Drawing:
         ]
         if won:
             line.append(Segment(f"  first, {slowest / wall:.2f}× as fast", STATE_STYLE["done"]))
-        lines.append(cut_line([*line, Segment(f"  → {told}")], width))
+        lines.append(cut_line([*line, Segment(f"  → {words}")], width))
     return Drawing(lines)
 
 

@@ -73,12 +73,12 @@ class Settings:
     def budget_text(self) -> str:
         """Return the limits that are set, in words."""
         default = Budget()
-        told = [
+        limits = [
             f"{name}={value}"
             for name in _LIMITS
             if (value := getattr(self.budget, name)) != getattr(default, name)
         ]
-        return " ".join(told) or "no limit"
+        return " ".join(limits) or "no limit"
 
 
 _LIMITS = [

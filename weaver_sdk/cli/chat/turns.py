@@ -33,7 +33,7 @@ async def take_turn(
     """Work a question out, show it, and note it. Errors of the run are shown, not raised.
 
     Args:
-        remember: whether the model is told the earlier turns.
+        remember: whether the model sees the earlier turns.
 
     Raises:
         ConfigurationError: the trace or the journal cannot be written.
