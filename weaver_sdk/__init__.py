@@ -56,9 +56,10 @@ if TYPE_CHECKING:
     from weaver_sdk.run_options import RunOptions
     from weaver_sdk.runtime.board import Board
     from weaver_sdk.runtime.completion import Completion
-    from weaver_sdk.runtime.forks import Promise, Stitching
+    from weaver_sdk.runtime.forks import Stitching
     from weaver_sdk.runtime.scope import Scope
     from weaver_sdk.runtime.stream import RunStream
+    from weaver_sdk.runtime.threads import Promise
     from weaver_sdk.settings import Server
     from weaver_sdk.strategies.best_of import BestOf
     from weaver_sdk.strategies.native import Native
@@ -121,9 +122,10 @@ _MODULES = {
     "weaver_sdk.run_options": ("RunOptions",),
     "weaver_sdk.runtime.board": ("Board",),
     "weaver_sdk.runtime.completion": ("Completion",),
-    "weaver_sdk.runtime.forks": ("Promise", "Stitching"),
+    "weaver_sdk.runtime.forks": ("Stitching",),
     "weaver_sdk.runtime.scope": ("Scope",),
     "weaver_sdk.runtime.stream": ("RunStream",),
+    "weaver_sdk.runtime.threads": ("Promise",),
     "weaver_sdk.settings": ("Server",),
     "weaver_sdk.strategies.best_of": ("BestOf",),
     "weaver_sdk.strategies.native": ("Native",),

@@ -16,10 +16,12 @@ from weaver_sdk.runtime.asking import Asking, complete
 from weaver_sdk.runtime.board import Board
 from weaver_sdk.runtime.budget_spent import BudgetSpent
 from weaver_sdk.runtime.completion import Completion
-from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Promise, Siblings, Work, close_all, each, fork
+from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Work
 from weaver_sdk.runtime.ledger import BudgetView
 from weaver_sdk.runtime.lines import LiveThread, Spans
+from weaver_sdk.runtime.siblings import Siblings
 from weaver_sdk.runtime.state import RunState
+from weaver_sdk.runtime.threads import Promise, close_all, each, fork
 from weaver_sdk.runtime.watch import Stop, watch_for
 
 T = TypeVar("T")
