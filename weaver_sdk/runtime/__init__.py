@@ -1,5 +1,6 @@
-"""The state machine: decode, fork, join. The one room where markup and backends meet.
+"""One run: a strategy's program, held to its budget and written down. It knows no markup and no server.
 
-`run.py` is the machine, `completion.py` one completion of it, `lines.py` what is written down while it runs,
-`ledger.py` what may still be spent, `rules.py` which tag ends what, `stream.py` a run that is watched.
+`run.py` runs the program and makes the result; `scope.py` is what a program holds; `forks.py` and `threads.py`
+are threads at once; `asking.py` and `reader.py` are one completion; `lines.py` is what is written down;
+`ledger.py` is what may still be spent; `stream.py` is a run that is watched.
 """
