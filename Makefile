@@ -35,8 +35,8 @@ demo: $(VENV)/base ## A real model, a real fork, an answer and where the time we
 test: $(VENV)/test ## All tests that need no big download and no long run
 	$(BIN)/pytest -q
 
-coverage: $(VENV)/test ## Branch coverage of markup, runtime and backends: at least 95%
-	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=95 tests/markup tests/runtime tests/backends tests/testing tests/engines
+coverage: $(VENV)/test ## Branch coverage of markup, backends, runtime, strategies and reasoner: at least 95%
+	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=95 tests/markup tests/backends tests/runtime tests/strategies tests/reasoner tests/testing tests/engines
 
 lint: $(VENV)/lint ## Style and format
 	$(BIN)/ruff check .
