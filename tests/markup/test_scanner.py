@@ -126,11 +126,14 @@ def scan_by_character(text: str) -> None:
     scanner.close()
 
 
-@pytest.mark.parametrize(
-    "text", [PRODUCTS, "<", "</Outline", "<Thread>x", "<think", "\\", "<\\", "<<Thread>"]
-)
-def test_text_in_single_characters_takes_linear_time(text: str) -> None:
+@pytest.mark.parametrize("text", ["<", "</Outline", "<Thread>x", "<think", "\\", "<\\", "<<Thread>"])
+def test_hostile_text_in_single_characters_takes_linear_time(text: str) -> None:
     assert grows_linearly(repeated(text), scan_by_character)
+
+
+@pytest.mark.parametrize("text", [PRODUCTS, "word "], ids=["tagged", "plain"])
+def test_a_long_stream_in_single_characters_takes_linear_time(text: str) -> None:
+    assert grows_linearly(repeated(text), scan_by_character, start=200_000)
 
 
 @pytest.mark.parametrize("text", ["<", "</Outline"])
