@@ -1,4 +1,4 @@
-"""One run: a strategy's program, held to its budget and written down. It knows no markup and no server.
+"""One run: the program of a strategy, held to its budget and written down. Knows no markup and no server.
 
 `run.py` runs the program and makes the result; `scope.py` is what a program holds; `forks.py` and `threads.py`
 are threads at once; `asking.py` and `reader.py` are one completion; `lines.py` is what is written down;
