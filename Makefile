@@ -36,7 +36,7 @@ test: $(VENV)/test ## All tests that need no big download and no long run
 	$(BIN)/pytest -q
 
 coverage: $(VENV)/test ## Branch coverage of markup, backends, runtime, strategies and reasoner: at least 95%
-	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=95 tests/markup tests/backends tests/runtime tests/strategies tests/reasoner tests/testing tests/engines
+	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=95 tests/markup tests/backends tests/runtime tests/programs tests/strategies tests/reasoner tests/testing tests/engines
 
 lint: $(VENV)/lint ## Style and format
 	$(BIN)/ruff check .
