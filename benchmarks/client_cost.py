@@ -21,7 +21,7 @@ import openai
 
 from weaver_sdk.backends.base import CompletionRequest, Prompt
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.testing import Script, Trajectory, fork_join_script, spawned_server
+from weaver_sdk.testing import Script, ScriptedTrajectory, fork_join_script, spawned_server
 
 PACE = 0.005
 QUESTION = "Say many words."
@@ -114,7 +114,7 @@ async def cost(ask: Client, streams: int, tokens: int) -> tuple[float, float]:
 
 async def compare(streams: list[int], tokens: int, rounds: int) -> None:
     """Print a table of all clients."""
-    script = Script((Trajectory(QUESTION, ("<think>" + " word" * tokens,)),))
+    script = Script((ScriptedTrajectory(QUESTION, ("<think>" + " word" * tokens,)),))
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=1024)
     with spawned_server(script, pace=PACE) as server:
         async with (

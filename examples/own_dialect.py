@@ -3,7 +3,7 @@
 import asyncio
 
 from weaver_sdk import Dialect, ParallelReasoner
-from weaver_sdk.testing import Block, Script, ScriptedBackend, Trajectory
+from weaver_sdk.testing import Script, ScriptedBackend, ScriptedBlock, ScriptedTrajectory
 
 LOOM = Dialect(
     name="loom",
@@ -18,11 +18,11 @@ LOOM = Dialect(
 )
 
 # what a model of this family would write; the text behind the block begins where the join has ended
-SUMS = Trajectory(
+SUMS = ScriptedTrajectory(
     "What are 2+3 and 4+5?",
     (
         "<think>\nTwo sums.\n<split>\n<tasks>\n<task>1: 2+3</task>\n<task>2: 4+5</task>\n</tasks>",
-        Block((" 2+3 = 5\n", " 4+5 = 9\n")),
+        ScriptedBlock((" 2+3 = 5\n", " 4+5 = 9\n")),
         "5 and 9.\n</merge>\n</split>\n</think>\n\\boxed{5 and 9}",
     ),
 )

@@ -17,7 +17,7 @@ from weaver_sdk.messages import conversation
 from weaver_sdk.options import Budget
 from weaver_sdk.result import final_text
 from weaver_sdk.testing import ScriptedBackend
-from weaver_sdk.testing.script import Block, Script, Trajectory
+from weaver_sdk.testing.script import Script, ScriptedBlock, ScriptedTrajectory
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 ASKED = conversation(
@@ -57,8 +57,9 @@ async def test_so_does_a_run_that_went_badly(answers: Any, options: dict[str, An
 
 
 async def test_so_does_a_run_with_nested_threads() -> None:
-    nested = Block((" deeper\n", " wider\n"))
-    script = Script((Trajectory("Q", (OPENED, Block(((OPENED, nested, ANSWERED), " x\n")), ANSWERED), "4"),))
+    nested = ScriptedBlock((" deeper\n", " wider\n"))
+    outer = ScriptedBlock(((OPENED, nested, ANSWERED), " x\n"))
+    script = Script((ScriptedTrajectory("Q", (OPENED, outer, ANSWERED), "4"),))
     result = await play(ScriptedBackend(script), budget=Budget(max_depth=2))
     [fork] = [part for part in result.trace if isinstance(part, Fork)]
     assert any(isinstance(part, Fork) for part in fork.threads[0].trace)

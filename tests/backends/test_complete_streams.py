@@ -80,7 +80,7 @@ async def test_an_error_inside_a_stream(form: str) -> None:
     got = await answered(Behaviour(broken_off=form, after=2))  # type: ignore[arg-type]
     assert isinstance(got.error, APIStatusError)
     assert (got.error.status, got.error.code, got.error.retryable) == (500, "500", True)
-    assert "the model is lost" in str(got.error)
+    assert "the model crashed" in str(got.error)
     assert got.text == " Six times"
 
 

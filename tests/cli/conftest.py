@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from weaver_sdk.cli.app import app
-from weaver_sdk.testing import Block, Script, Trajectory, spawned_server
+from weaver_sdk.testing import Script, ScriptedBlock, ScriptedTrajectory, spawned_server
 
-THREADS = Block((" 47*86 = 4042\n", " 93*12 = 1116\n"))
-SUM = Trajectory(
+THREADS = ScriptedBlock((" 47*86 = 4042\n", " 93*12 = 1116\n"))
+SUM = ScriptedTrajectory(
     "Compute 47*86 + 93*12",
     (
         "<think>\nTwo products.\n<Parallel>\n<Outlines>\n<Outline>1: Compute 47*86.</Outline>\n"
@@ -20,10 +20,10 @@ SUM = Trajectory(
     ),
     "5158",
 )
-TWICE = Trajectory(
+TWICE = ScriptedTrajectory(
     "Now take twice that number, please", ("<think>\nEasy.\n</think>\n\\boxed{10316}",), "10316"
 )
-NOTHING = Trajectory("Say nothing", ("<think>\nHm.\n</think>",), "")
+NOTHING = ScriptedTrajectory("Say nothing", ("<think>\nHm.\n</think>",), "")
 
 
 @pytest.fixture(scope="session")

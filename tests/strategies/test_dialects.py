@@ -11,29 +11,29 @@ from tests.runtime.play import kinds, play, threads
 from weaver_sdk.markup import DIALECTS, MULTIVERSE, NPR, THREADWEAVER, THREADWEAVER_LEGACY, Dialect
 from weaver_sdk.options import Budget
 from weaver_sdk.strategies import reading
-from weaver_sdk.testing import Block, Script, ScriptedBackend, Trajectory
+from weaver_sdk.testing import Script, ScriptedBackend, ScriptedBlock, ScriptedTrajectory
 
-LEGACY = Trajectory(
+LEGACY = ScriptedTrajectory(
     "Q",
     (
         "<think>\nTwo sums.\n<Parallel>\n<Outlines>\n<Outline>1: Add 2 and 3.</Outline>\n"
         "<Outline>2: Add 4 and 5.</Outline>\n</Outlines>",
-        Block((" 5\n", " 9\n")),
+        ScriptedBlock((" 5\n", " 9\n")),
         "5 and 9.\n</Conclusion>\n</Parallel>\nTheir product is 45.\n</think>\n\\boxed{45}",
     ),
     "45",
 )
-CASES = Trajectory(
+CASES = ScriptedTrajectory(
     "Q",
     (
         "<think>\nTwo cases.\n<Parallel>\n<Goal>\n<Outline>\n1: x is even.\n</Outline>\n<Outline>\n"
         "2: x is odd.\n</Outline>\n</Goal>",
-        Block(
+        ScriptedBlock(
             (
                 (
                     " Then\n<Parallel>\n<Goal>\n<Outline>\n1.1: x = 2.\n</Outline>\n"
                     "<Outline>\n1.2: x > 2.\n</Outline>\n</Goal>",
-                    Block((" prime\n", " not prime\n"), ("1.1", "1.2")),
+                    ScriptedBlock((" prime\n", " not prime\n"), ("1.1", "1.2")),
                     "Only 2.\n</Conclusion>\n</Parallel>\n",
                 ),
                 " any\n",
@@ -43,20 +43,20 @@ CASES = Trajectory(
     ),
     "2",
 )
-ROOTS = Trajectory(
+ROOTS = ScriptedTrajectory(
     "Q",
     (
         "<guideline>\n<plan>1: Factor.</plan>\n<plan>2: Try values.</plan>\n</guideline>",
-        Block((" (x-1)(x-2)\n", " 1 and 2 fit\n")),
+        ScriptedBlock((" (x-1)(x-2)\n", " 1 and 2 fit\n")),
         "Both give 1 and 2.\n</takeaway>\n\nThe sum is \\boxed{3}.",
     ),
     "3",
 )
-PRODUCTS = Trajectory(
+PRODUCTS = ScriptedTrajectory(
     "Q",
     (
         trajectories.PRODUCTS.partition("\n<Thread>")[0],
-        Block((" 47*86 = 47*80 + 47*6 = 3760 + 282 = 4042\n", " 93*12 = 1116\n")),
+        ScriptedBlock((" 47*86 = 47*80 + 47*6 = 3760 + 282 = 4042\n", " 93*12 = 1116\n")),
         trajectories.PRODUCTS.rpartition("</Thread>\n")[2],
     ),
     "5158",
@@ -75,7 +75,7 @@ def test_every_dialect_is_played() -> None:
 
 @pytest.mark.parametrize(("dialect", "trajectory"), PLAYED.values(), ids=PLAYED.keys())
 async def test_a_dialect_forks_and_joins_as_its_models_write(
-    dialect: Dialect, trajectory: Trajectory
+    dialect: Dialect, trajectory: ScriptedTrajectory
 ) -> None:
     script = Script((trajectory,), dialect)
     backend = ScriptedBackend(script)

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weaver_sdk.testing import Block, Script, Trajectory, fork_join_script, pieces
+from weaver_sdk.testing import Script, ScriptedBlock, ScriptedTrajectory, fork_join_script, pieces
 from weaver_sdk.testing.generation import generate
 
 HEAD = "<think>\n<Parallel>\n<Outlines>\n<Outline>1: a</Outline>\n<Outline>2: b</Outline>\n</Outlines>"
 TAIL = "</Parallel>\nSo 42.\n</think>\n\\boxed{42}"
-SMALL = Script((Trajectory("Q?", (HEAD, Block((" one\n", " two\n")), TAIL), "42"),))
+SMALL = Script((ScriptedTrajectory("Q?", (HEAD, ScriptedBlock((" one\n", " two\n")), TAIL), "42"),))
 WHOLE = HEAD + "\n<Thread>\n1: one\n</Thread><Thread>\n2: two\n</Thread>\n" + TAIL
 
 
@@ -44,20 +44,24 @@ def test_a_prompt_of_no_trajectory() -> None:
 
 
 def test_the_longest_problem_that_fits_is_meant() -> None:
-    script = Script((Trajectory("Q?", ("<think>short",)), Trajectory("Q? really", ("<think>long",))))
+    script = Script(
+        (ScriptedTrajectory("Q?", ("<think>short",)), ScriptedTrajectory("Q? really", ("<think>long",)))
+    )
     assert script("Q? really ") == "<think>long"
     assert script("Q? ") == "<think>short"
 
 
 def test_a_second_block_behind_a_join_that_went_otherwise() -> None:
-    script = Script((Trajectory("Q?", (HEAD, Block((" a", " b")), HEAD, Block((" c", " d")), TAIL)),))
+    parts = (HEAD, ScriptedBlock((" a", " b")), HEAD, ScriptedBlock((" c", " d")), TAIL)
+    script = Script((ScriptedTrajectory("Q?", parts),))
     prompt = "Q?" + HEAD + "\n<Thread>\n1: x</Thread>\n" + HEAD + "\n<Thread>\n2:"
     assert script(prompt) == " d</Thread>"
 
 
 def test_a_thread_may_fork_itself_and_labels_may_be_any() -> None:
-    inner = (" in<Outlines></Outlines>", Block((" deep", " deeper"), labels=("1.1", "1.2")), " out")
-    script = Script((Trajectory("Q?", ("<think></Outlines>", Block((inner, " two")), "end")),))
+    inner = (" in<Outlines></Outlines>", ScriptedBlock((" deep", " deeper"), labels=("1.1", "1.2")), " out")
+    parts = ("<think></Outlines>", ScriptedBlock((inner, " two")), "end")
+    script = Script((ScriptedTrajectory("Q?", parts),))
     context = "Q?<think></Outlines>\n<Thread>\n1:"
     assert script(context + " in<Outlines></Outlines>\n<Thread>\n1.2:") == " deeper</Thread>"
     joined = " in<Outlines></Outlines>\n<Thread>\n1.1: deep</Thread><Thread>\n1.2: deeper</Thread>\n"
@@ -82,7 +86,7 @@ def test_a_built_script_has_the_tokens_that_were_asked_for() -> None:
     for i, trajectory in enumerate(script.trajectories):
         before, block, after = trajectory.parts
         assert isinstance(before, str)
-        assert isinstance(block, Block)
+        assert isinstance(block, ScriptedBlock)
         assert isinstance(after, str)
         assert len(pieces(before)) == 25
         assert [len(pieces(f"{thread}</Thread>")) for thread in block.threads] == [5, 9]

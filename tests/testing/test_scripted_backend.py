@@ -82,7 +82,7 @@ async def test_a_reasoner_asks_the_question_of_the_table(template: str, strategy
 async def test_a_list_in_order() -> None:
     backend = ScriptedBackend(["first", Reply("any", times=None), Reply("second", re.compile("Q"), times=2)])
     assert [await said(backend, text) for text in "QQQ"] == ["first", "any", "any"]
-    with pytest.raises(AssertionError, match=r"never asked for: re.compile\('Q'\)"):
+    with pytest.raises(AssertionError, match=r"never requested: re.compile\('Q'\)"):
         backend.assert_complete()
 
 

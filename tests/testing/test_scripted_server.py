@@ -183,7 +183,7 @@ async def test_a_server_in_a_process_of_its_own() -> None:
 
 
 def test_a_process_that_cannot_serve_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="ended with code 2"), spawned_server(Script(()), pace="fast"):  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="exited with code 2"), spawned_server(Script(()), pace="fast"):  # type: ignore[arg-type]
         pass
 
 

@@ -1,7 +1,7 @@
-"""`python -m weaver_sdk.testing`: serve a scripted model until the standard input ends.
+"""`python -m weaver_sdk.testing`: serve a scripted model until stdin closes.
 
-Reads a script (one line of JSON, as `Script.to_json` writes it) from the standard input, or makes a simple
-one by `--problems`; writes the address to the standard output.
+Reads a script (one line of JSON, as `Script.to_json` writes it) from stdin, or builds a simple one with
+`--problems`; prints the server's base URL.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from weaver_sdk.testing.server import ScriptedServer
 
 
 async def serve(script: Script, pace: float) -> None:
-    """Serve until the standard input ends, so that the server never outlives who started it."""
+    """Serve until stdin closes, so that the server never outlives the process that started it."""
     async with ScriptedServer(script, pace=pace) as server:
         print(server.base_url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 
 def main() -> None:
-    """Read the arguments and serve."""
+    """Parse the arguments and serve."""
     parser = argparse.ArgumentParser(prog="python -m weaver_sdk.testing", description=__doc__)
-    parser.add_argument("--pace", type=float, default=0.005, help="seconds from one token to the next")
-    parser.add_argument("--problems", type=int, help="make a script of so many problems, and read none")
-    asked = parser.parse_args()
-    script = fork_join_script(asked.problems) if asked.problems else Script.from_json(sys.stdin.readline())
-    asyncio.run(serve(script, asked.pace))
+    parser.add_argument("--pace", type=float, default=0.005, help="seconds per token")
+    parser.add_argument("--problems", type=int, help="build a script of this many problems; read none")
+    args = parser.parse_args()
+    script = fork_join_script(args.problems) if args.problems else Script.from_json(sys.stdin.readline())
+    asyncio.run(serve(script, args.pace))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A backend whose answers are written down beforehand: no server, no network, no waiting."""
+"""A backend with scripted answers: no server, no network, no waiting."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from weaver_sdk.testing.generation import Stops, generate
 from weaver_sdk.testing.script import SCRIPTED_MODEL, Script, pieces
 
 When = str | re.Pattern[str] | Callable[[CompletionRequest], bool]
-"""Which requests a reply is for: the question they ask, or the end of their input; a pattern found in it; a
-test of your own."""
+"""Which requests a reply is for: the question they ask or the end of their prompt, as text; a pattern to
+search for in the prompt; or a predicate."""
 
 _INSTRUCTIONS = {dialect.instruction.strip() for dialect in DIALECTS.values()}
-"""What may follow a question in the turn that asks it."""
+"""What may follow the question in the user's turn."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One scripted completion. Stop strings and `max_tokens` of the request are kept, as a server would."""
+    """One scripted completion. The request's stop strings and `max_tokens` apply, as on a server."""
 
     text: str = ""
-    """What the model goes on to write, as far as the request lets it."""
+    """What the model writes, up to the request's stop strings and limit."""
     when: When = ""
-    """Which requests it is for; the empty string fits every one."""
+    """Which requests it is for; the empty string matches any."""
     _: KW_ONLY
     finish_reason: str | None = None
-    """How it ends; by the stops and the limit of the request where not given."""
+    """The finish reason; if not given, what the request's stop strings and limit lead to."""
     stops: Stops = "trim"
     error: Exception | None = None
-    """Raised behind the text, in place of an end."""
+    """Raised after the text, instead of a finish reason."""
     hangs: bool = False
-    """Nothing comes behind the text, and no end, until the caller gives up."""
+    """Sends nothing after the text, until the caller gives up."""
     usage: bool = True
-    """Whether token counts come with the last chunk."""
+    """Whether the last chunk carries token counts."""
     times: int | None = 1
-    """How often it is used; `None` is any number of times, also never."""
+    """How often it must be used; `None` means any number of times, including never."""
 
     def fits(self, request: CompletionRequest) -> bool:
         """Whether this reply is for the request."""
@@ -58,11 +58,11 @@ Answers = (
     | Callable[[CompletionRequest], Reply | str | None]
     | Script
 )
-"""Replies in order of preference; by question, or the end of the input; a function; or a whole script."""
+"""A list of replies, first match first; a table by question or end of the prompt; a function; or a script."""
 
 
 class ScriptedBackend:
-    """Answers completions from a table, a function or a `Script`, and remembers what it was asked.
+    """Answers completions from a table, a function or a `Script`, and records the requests.
 
     ```python
     backend = ScriptedBackend({"What is 2+2?": r"\\boxed{4}"})
@@ -70,19 +70,19 @@ class ScriptedBackend:
     backend.assert_complete()
     ```
 
-    A table says which reply is for which request; each is used once unless it says otherwise. A text in it is
-    the user's question, as the request that opens a run asks it, whether or not a dialect's instruction
-    follows it; or the end of a request's input, such as `"<Thread>\\n2:"`. Where several fit, the longest
-    text goes first, and otherwise the earliest. A request that no reply fits raises `AssertionError`, at once
-    and again in `assert_complete`.
+    In a table, each reply is used once unless its `times` says otherwise. A text key matches the user's
+    question in the request that opens a run, with or without a dialect's instruction after it, or the end of
+    a request's prompt, such as `"<Thread>\\n2:"`. If several replies match, the one with the longest key is
+    used, then the earliest. A request that matches no reply raises `AssertionError`, at once and again in
+    `assert_complete`.
 
     Args:
-        answers: what it answers.
-        model: the model's; "threadweaver" in it tells `strategy="auto"` that it was trained to fork.
-        pace: seconds from one token to the next; needs no real time with a `sleep` of your own.
-        characters: characters in one chunk; a token a chunk where not given.
-        sleep: what to wait with.
-        prefix_cache: whether it tells cached prompt tokens, like a server that keeps all it has computed.
+        answers: the replies.
+        model: the model's name; with "threadweaver" in it, `strategy="auto"` takes it as trained to fork.
+        pace: seconds per token; takes no real time if you pass your own `sleep`.
+        characters: characters per chunk; one token per chunk if not given.
+        sleep: called to wait.
+        prefix_cache: whether to report cached prompt tokens, like a server that caches all it computes.
     """
 
     def __init__(
@@ -106,15 +106,15 @@ class ScriptedBackend:
         self._sleep = sleep
         self._unexpected: list[CompletionRequest] = []
         self.requests: list[CompletionRequest] = []
-        """Every request, in order of arrival."""
+        """All requests, in order of arrival."""
         self.running = 0
-        """Completions under way."""
+        """Completions in progress."""
         self.most_running = 0
-        """The most that were under way at once."""
+        """The most completions in progress at once."""
         self.finished = 0
-        """Completions that ran to their end."""
+        """Completions that ran to the end."""
         self.aborted = 0
-        """Completions that the caller closed or cancelled before their end."""
+        """Completions that the caller closed or cancelled before the end."""
         self.closed = False
 
     @property
@@ -124,14 +124,14 @@ class ScriptedBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the scripted server can do."""
+        """What this backend says it can do."""
         return self._capabilities
 
     async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
-        """Stream the reply that was written down for the request.
+        """Stream the scripted reply for the request.
 
         Raises:
-            AssertionError: there is none.
+            AssertionError: no reply matches it.
         """
         self.requests.append(request)
         reply = self._reply(request)
@@ -156,7 +156,7 @@ class ScriptedBackend:
             width = self._characters
             texts = [generation.text[i : i + width] for i in range(0, len(generation.text), width)]
         for text in texts:
-            await self._sleep(self._pace)  # also where the pace is 0: a stream lets others run between chunks
+            await self._sleep(self._pace)  # even if the pace is 0: other tasks run between chunks
             if text:
                 yield Chunk(text=text)
         if reply.hangs:
@@ -177,7 +177,7 @@ class ScriptedBackend:
         )
 
     def _cached(self, text: str) -> int | None:
-        """Return how many tokens of a prompt have been computed; the last one never counts, as on servers."""
+        """Return how many tokens of a prompt are cached; as on servers, never its last one."""
         if self._computed is None:
             return None
         known = max((common_prefix(text, other) for other in self._computed), default=0)
@@ -193,7 +193,7 @@ class ScriptedBackend:
             found = self._take(request)
         if found is None:
             self._unexpected.append(request)
-            raise AssertionError(f"no scripted reply fits the request that ends in {_ending(request)}")
+            raise AssertionError(f"no scripted reply matches the request that ends in {_ending(request)}")
         return Reply(found) if isinstance(found, str) else found
 
     def _take(self, request: CompletionRequest) -> Reply | None:
@@ -209,16 +209,16 @@ class ScriptedBackend:
         return reply
 
     def assert_complete(self) -> None:
-        """Check that every scripted reply was used and that nothing else was asked.
+        """Check that every scripted reply was used and that every request matched one.
 
         Raises:
-            AssertionError: says which.
+            AssertionError: names the unmatched requests, or the unused replies.
         """
         unused = [repr(reply.when) for reply in self._left if reply.times is not None]
         if self._unexpected:
-            raise AssertionError("asked for, but not scripted: " + "; ".join(map(_ending, self._unexpected)))
+            raise AssertionError("requested but not scripted: " + "; ".join(map(_ending, self._unexpected)))
         if unused:
-            raise AssertionError("scripted, but never asked for: " + "; ".join(unused))
+            raise AssertionError("scripted but never requested: " + "; ".join(unused))
 
     async def aclose(self) -> None:
         """Note that the backend was closed."""
@@ -227,13 +227,13 @@ class ScriptedBackend:
 
 def _as_table(answers: Sequence[Reply | str] | Mapping[str, Reply | str]) -> list[Reply]:
     if isinstance(answers, Mapping):
-        replies = {when: Reply(told) if isinstance(told, str) else told for when, told in answers.items()}
+        replies = {when: Reply(given) if isinstance(given, str) else given for when, given in answers.items()}
         return [replace(reply, when=when) for when, reply in replies.items()]
-    return [Reply(told) if isinstance(told, str) else told for told in answers]
+    return [Reply(given) if isinstance(given, str) else given for given in answers]
 
 
 def _asks(request: CompletionRequest, question: str) -> bool:
-    """Whether a request asks a question; one that goes on with a text asks for something else."""
+    """Whether a request asks this question; one that continues a text does not."""
     if request.prefix or not question.strip():
         return False
     asked, question = question_of(request.prompt.messages).strip(), question.strip()

@@ -1,4 +1,4 @@
-"""How a scripted server chats: which way of going on with a text it knows, and what its deltas look like."""
+"""How a scripted server serves chat completions: which form of prefill it takes, and its deltas."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Any, Literal
 from weaver_sdk.backends.base import Prefill
 from weaver_sdk.backends.chat_payload import ASKED_TO_GO_ON
 from weaver_sdk.messages import readable
-from weaver_sdk.testing.behaviour import Told
+from weaver_sdk.testing.behaviour import CompletionResponse
 from weaver_sdk.testing.generation import Generation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:
-    """What `/v1/chat/completions` of a scripted server does. The default is a host without a prefill."""
+    """What `/v1/chat/completions` of a scripted server does. By default it takes no prefill."""
 
     prefill: Prefill = "ask"
-    """The one way that it knows. A text that comes in another way is overlooked: the answer begins anew."""
+    """The one form of prefill that it takes. A text in another form is ignored: the answer starts over."""
     repeats: Literal["nothing", "last line", "all"] = "nothing"
-    """What it says again of a text before it goes on."""
+    """How much of a prefilled text the response repeats before it continues."""
     reasoning: str = ""
-    """What each answer sends first, in a field of its own."""
+    """Sent first in every response, in a separate field."""
     reasoning_field: Literal["reasoning", "reasoning_content"] = "reasoning_content"
     only: bool = False
-    """Whether there is no `/v1/completions` beside it."""
+    """Whether the server has no `/v1/completions`."""
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What a conversation asks of the model."""
+class ModelInput:
+    """A request as the scripted model reads it."""
 
     prompt: str
-    """All that was said, and the text to go on with, as one."""
-    again: str = ""
-    """What the answer begins with, before anything new."""
+    """The whole conversation and the text to continue, as one text."""
+    repeated: str = ""
+    """What the response repeats before anything new."""
 
 
-def read_turn(asked: Mapping[str, Any], chat: Chat) -> Turn:
-    """Return what the messages of a request ask for."""
+def read_messages(asked: Mapping[str, Any], chat: Chat) -> ModelInput:
+    """Return what the model reads of a chat request."""
     messages: list[Mapping[str, Any]] = asked["messages"]
     begun = ""
     if readable(messages[-1].get("content")).startswith(ASKED_TO_GO_ON):
@@ -52,8 +52,8 @@ def read_turn(asked: Mapping[str, Any], chat: Chat) -> Turn:
         else:
             messages = messages[:-1]
     lines = begun.splitlines(keepends=True)
-    again = {"nothing": "", "last line": "".join(lines[-1:]), "all": begun}[chat.repeats]
-    return Turn("".join(readable(message.get("content")) for message in messages), again)
+    repeated = {"nothing": "", "last line": "".join(lines[-1:]), "all": begun}[chat.repeats]
+    return ModelInput("".join(readable(message.get("content")) for message in messages), repeated)
 
 
 def _continues(asked: Mapping[str, Any], last: Mapping[str, Any], chat: Chat) -> bool:
@@ -67,30 +67,30 @@ def _continues(asked: Mapping[str, Any], last: Mapping[str, Any], chat: Chat) ->
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldInChat(Told):
-    """The same events with deltas in them."""
+class ChatResponse(CompletionResponse):
+    """One response to `/v1/chat/completions`: the same events, with deltas."""
 
     chat: Chat
     thoughts: Sequence[str] = ()
-    """The reasoning, in pieces."""
+    """The reasoning, cut into tokens."""
 
     def event(self, generation: Generation, n: int) -> bytes:
-        """Return what is sent at the n-th token, counted from 1; the reasoning goes with the first."""
-        told = super().event(generation, n)
+        """Return the bytes sent at the n-th token, counted from 1; the reasoning comes with the first."""
+        data = super().event(generation, n)
         if n > 1:
-            return told
+            return data
         begun: list[dict[str, Any]] = [{"role": "assistant", "content": None}]
         begun += ({self.chat.reasoning_field: thought} for thought in self.thoughts)
-        return b"".join(self._event(self._object([self._delta(delta)])) for delta in begun) + told
+        return b"".join(self._event(self._object([self._delta(delta)])) for delta in begun) + data
 
     def whole(self, generation: Generation) -> bytes:
-        """Return the answer to a request that did not ask for a stream."""
+        """Return the body for a request without `stream`."""
         message = {"role": "assistant", "content": generation.text}
         if self.chat.reasoning:
             message[self.chat.reasoning_field] = self.chat.reasoning
         choice = {"index": 0, "message": message, "finish_reason": self._finish(generation)}
-        told = self._object([choice], usage=len(generation.steps)) | {"object": "chat.completion"}
-        return json.dumps(told).encode()
+        body = self._object([choice], usage=len(generation.steps)) | {"object": "chat.completion"}
+        return json.dumps(body).encode()
 
     def _choice(self, text: str, finish: str | None = None, stop: str | None = None) -> dict[str, Any]:
         named = {"stop_reason": stop} if self.behaviour.names_stop else {}

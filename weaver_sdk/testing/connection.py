@@ -1,4 +1,4 @@
-"""One connection to a scripted server: reads requests, and writes each answer at its pace."""
+"""One connection to a scripted server: reads requests, and writes each response at its pace."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from weaver_sdk.testing.behaviour import Behaviour
 
 @dataclass
 class Received:
-    """One request as it arrived, and what became of it."""
+    """One request as it arrived, and how it ended."""
 
     method: str
     path: str
     headers: dict[str, str]
-    """Names in small letters."""
+    """By lower-case name."""
     body: dict[str, Any]
-    """The JSON that was sent; empty where there was none."""
+    """The JSON body; empty if there was none."""
     at: float
-    """When it was complete, by the clock of the event loop, in seconds."""
+    """When it had arrived in full, in seconds of the event loop's clock."""
     outcome: Literal["running", "finished", "aborted"] = "running"
-    """`aborted`: the client closed the connection before the answer was whole."""
+    """`aborted`: the client closed the connection before the response was complete."""
     ended: float | None = None
-    """When it ended, by the same clock."""
+    """When its response ended, by the same clock."""
     events: int = field(default=0, repr=False)
-    """Tokens that were written."""
+    """Tokens sent so far."""
 
 
 class Owner(Protocol):
-    """Whoever answers the requests of a connection."""
+    """What answers the requests of a connection."""
 
     def opened(self, connection: ServedConnection) -> None:
         """Called when a client has connected."""
@@ -44,7 +44,7 @@ class Owner(Protocol):
         ...
 
     def asked(self, received: Received, connection: ServedConnection) -> None:
-        """Called with each request; answers it by the connection's methods."""
+        """Called with each request; responds through the connection's methods."""
         ...
 
     def ended(self) -> None:
@@ -53,7 +53,7 @@ class Owner(Protocol):
 
 
 class ServedConnection(asyncio.Protocol):
-    """One client's connection: reads requests one after the other, writes answers at their pace."""
+    """One client's connection: reads requests one after the other, and writes responses at their pace."""
 
     def __init__(self, server: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
@@ -74,7 +74,7 @@ class ServedConnection(asyncio.Protocol):
         self._end("aborted")
 
     def abort(self) -> None:
-        """Close the connection without another word."""
+        """Close the connection at once, sending nothing more."""
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -102,25 +102,25 @@ class ServedConnection(asyncio.Protocol):
             self._received = None
             self._server.ended()
 
-    def later(self, seconds: float, what: Callable[[], None]) -> None:
-        """Do something after some seconds, unless the client goes away before."""
-        self._timer = self._loop.call_later(seconds, what)
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back after this many seconds, unless the client disconnects first."""
+        self._timer = self._loop.call_later(seconds, callback)
 
     def respond(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None, *, logged: bool = True
     ) -> None:
-        """Answer with a whole body."""
-        told = {"content-type": "application/json", "content-length": str(len(body))} | dict(headers or {})
-        self._transport.write(_head(status, told) + body)
+        """Respond with a whole body."""
+        sent = {"content-type": "application/json", "content-length": str(len(body))} | dict(headers or {})
+        self._transport.write(_head(status, sent) + body)
         if logged:
             self._end("finished")
         else:
             self._received = None
 
     def stream(self, event: Callable[[int], bytes], length: int, pace: float, how: Behaviour) -> None:
-        """Answer with a stream of so many events, one at each beat; each is made when it is due."""
-        told = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
-        self._transport.write(_head(200, told | dict(how.headers)))
+        """Respond with a stream of `length` events, one every `pace` seconds, each rendered when due."""
+        headers = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
+        self._transport.write(_head(200, headers | dict(how.headers)))
         assert self._received is not None
         self._event, self._length, self._begun = event, length, self._received.at + how.delay
         self._pace, self._how = pace, how

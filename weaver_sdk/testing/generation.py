@@ -1,4 +1,4 @@
-"""One completion of a scripted model: which tokens it takes, where it stops, and why."""
+"""One completion of a scripted model: its tokens, where it stops, and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from weaver_sdk.testing.script import each_piece
 
 Stops = Literal["trim", "keep", "ignore"]
-"""What becomes of a stop string: left out of the text, kept at its end, or not noticed at all."""
+"""What the server does with a stop string: trims it from the text, keeps it, or ignores it."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Generation:
 def generate(
     text: str, stop: Sequence[str] = (), max_tokens: int | None = None, stops: Stops = "trim"
 ) -> Generation:
-    """Let a model write `text`, one piece a token, until a stop string, a limit, or the end of the text."""
+    """Generate `text`, one piece per token, up to a stop string, the limit, or the end of the text."""
     found = [(at, word) for word in stop if word and stops != "ignore" and (at := text.find(word)) >= 0]
     at, word = min(found, default=(len(text), ""))
     steps: list[str] = []
@@ -46,7 +46,7 @@ def generate(
 
 
 def _cut(steps: list[str], end: int) -> tuple[str, ...]:
-    """Shorten the text to `end` characters; every token keeps its step."""
+    """Cut the text to `end` characters; every token keeps its step, if an empty one."""
     over = sum(map(len, steps)) - end
     for i in range(len(steps) - 1, -1, -1):
         if over <= 0:

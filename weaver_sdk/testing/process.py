@@ -1,4 +1,4 @@
-"""A scripted server in a process of its own, so that client and server do not share a core."""
+"""A scripted server in its own process, so that client and server do not share a core."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class SpawnedServer:
     def counts(self) -> dict[str, int]:
         """Ask the server for its counts: started, running, most_running, finished, aborted, connections."""
         url = self.base_url.removesuffix("/v1") + "/scripted/counts"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            told: dict[str, int] = json.load(answer)
-        return told
+        with urllib.request.urlopen(url, timeout=10) as response:
+            counts: dict[str, int] = json.load(response)
+        return counts
 
 
 @contextmanager
 def spawned_server(script: Script, *, pace: float = 0.005) -> Iterator[SpawnedServer]:
-    """Run a scripted server in a process of its own; it ends with the block, and with this process.
+    """Run a scripted server in its own process; it ends with the `with` block, or with this process.
 
     Args:
         script: what the model writes.
-        pace: seconds from one token to the next.
+        pace: seconds per token.
 
     Raises:
-        RuntimeError: the process ended before it could be reached.
+        RuntimeError: the process exited before the server was ready.
     """
     command = [sys.executable, "-m", "weaver_sdk.testing", "--pace", str(pace)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -48,7 +48,7 @@ def spawned_server(script: Script, *, pace: float = 0.005) -> Iterator[SpawnedSe
             process.stdin.flush()
             base_url = process.stdout.readline().decode().strip()
             if not base_url:
-                raise RuntimeError(f"the server's process ended with code {process.wait()}")
+                raise RuntimeError(f"the server's process exited with code {process.wait()}")
             yield SpawnedServer(base_url, process.pid)
         finally:
-            process.stdin.close()  # which is what it waits for
+            process.stdin.close()  # the server serves until its stdin closes

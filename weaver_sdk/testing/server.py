@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that plays a fork/join model at a set pace."""
+"""A real HTTP server on loopback that acts as a fork/join model at a given pace."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-from weaver_sdk.testing.behaviour import GOOD, Behaviour, Told
-from weaver_sdk.testing.chat import Chat, ToldInChat, Turn, read_turn
+from weaver_sdk.testing.behaviour import GOOD, Behaviour, CompletionResponse
+from weaver_sdk.testing.chat import Chat, ChatResponse, ModelInput, read_messages
 from weaver_sdk.testing.connection import Received, ServedConnection
 from weaver_sdk.testing.generation import generate
 from weaver_sdk.testing.script import SCRIPTED_MODEL, pieces
 
 Model = Callable[[str], str | None]
-"""What a model writes on behind a prompt; `None` where it knows nothing. A `Script` is one."""
+"""The continuation of a prompt; `None` if it knows none. A `Script` is one."""
 
 Behave = Iterable[Behaviour] | Callable[[Received], Behaviour | None]
-"""How completions are answered: one behaviour a request in order of arrival and then well, or a function."""
+"""How completions are answered: one behaviour per request in order, then correctly; or a function."""
 
 
 class ScriptedServer:
-    """Serves `/v1/completions`, `/v1/chat/completions`, `/v1/models` and `/health`, and counts what is asked.
+    """Serves `/v1/completions`, `/v1/chat/completions`, `/v1/models` and `/health`, and counts the requests.
 
     ```python
     async with ScriptedServer(fork_join_script(), pace=0.005) as server:
         backend = CompletionsBackend(server.name, server.base_url)
     ```
 
-    It keeps stop strings and `max_tokens`, streams one token an event, and follows the wall clock: when it is
-    late it writes all tokens that are due at once.
+    It honours stop strings and `max_tokens`, streams one token per event, and follows the wall clock: when it
+    is late, it sends all tokens that are due at once.
 
     Args:
         model: what the model writes.
-        pace: seconds from one token to the next.
-        behave: how to answer badly.
-        chat: how it chats; not at all where not given.
-        refuses: request fields that are answered with 400, as hosts do that do not know them.
-        routes: answers by path, as JSON or bytes, or functions from the request's JSON to one.
-        name: the model's; "threadweaver" in it tells `strategy="auto"` that it was trained to fork.
-        api_key: if given, other keys get 401.
+        pace: seconds per token.
+        behave: which requests to answer otherwise than correctly.
+        chat: how to serve chat completions; if not given, there are none.
+        refuses: request fields to answer with 400, as servers do with unknown fields.
+        routes: responses by path: JSON, bytes, or a function that makes either from the request's JSON.
+        name: the model's name; with "threadweaver" in it, `strategy="auto"` takes it as trained to fork.
+        api_key: if given, requests with another key get 401.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class ScriptedServer:
         self.pace = pace
         self.name = name
         self.log: list[Received] = []
-        """Every request, in order of arrival."""
+        """All requests, in order of arrival."""
         self.running = 0
-        """Requests that are being answered."""
+        """Requests in progress."""
         self.most_running = 0
-        """The most that were being answered at once."""
+        """The most requests in progress at once."""
         self.connections = 0
-        """Connections ever opened."""
+        """Connections opened so far."""
         self._open: set[ServedConnection] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -83,19 +83,19 @@ class ScriptedServer:
 
     @property
     def origin(self) -> str:
-        """The address, without the path: `http://127.0.0.1:PORT`."""
+        """The address without a path: `http://127.0.0.1:PORT`."""
         if self._server is None:
             raise RuntimeError("the server is not running: use it in `async with`")
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @property
     def base_url(self) -> str:
-        """The address that a client takes."""
+        """The address to give to a client."""
         return self.origin + "/v1"
 
     @property
     def completions(self) -> list[Received]:
-        """The requests for completions, over chat or not, in order of arrival."""
+        """The completion requests, chat or not, in order of arrival."""
         return [received for received in self.log if received.body.keys() & {"prompt", "messages"}]
 
     @property
@@ -105,19 +105,19 @@ class ScriptedServer:
 
     @property
     def aborted(self) -> int:
-        """Requests whose client went away before the end."""
+        """Requests whose client disconnected before the end."""
         return sum(received.outcome == "aborted" for received in self.log)
 
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
-        told = {"started": len(self.log), "running": self.running, "most_running": self.most_running}
-        return told | {"finished": self.finished, "aborted": self.aborted, "connections": self.connections}
+        counts = {"started": len(self.log), "running": self.running, "most_running": self.most_running}
+        return counts | {"finished": self.finished, "aborted": self.aborted, "connections": self.connections}
 
     async def until_idle(self, seconds: float = 5.0) -> None:
-        """Wait until no request is being answered, as after a client has gone away.
+        """Wait until no request is in progress, for example after a client disconnected.
 
         Raises:
-            TimeoutError: some still are, after so many seconds.
+            TimeoutError: some still are after this many seconds.
         """
         async with asyncio.timeout(seconds):
             await self._idle.wait()
@@ -149,7 +149,7 @@ class ScriptedServer:
         self._open.discard(connection)
 
     def ended(self) -> None:
-        """Note that a request has been answered or given up."""
+        """Note that a request was answered or aborted."""
         self.running -= 1
         if not self.running:
             self._idle.set()
@@ -157,7 +157,7 @@ class ScriptedServer:
     def asked(self, received: Received, connection: ServedConnection) -> None:
         """Answer a request."""
         path = received.path.partition("?")[0]
-        if path == "/scripted/counts":  # a question about the log is not in the log
+        if path == "/scripted/counts":  # asking for the counts does not change them
             connection.respond(200, json.dumps(self.counts()).encode(), logged=False)
             return
         self.log.append(received)
@@ -169,9 +169,9 @@ class ScriptedServer:
         elif path in self._endpoints():
             self._complete(received, connection)
         elif path in self._routes:
-            told = self._routes[path]
-            told = told(received.body) if callable(told) else told
-            connection.respond(200, told if isinstance(told, bytes) else json.dumps(told).encode())
+            body = self._routes[path]
+            body = body(received.body) if callable(body) else body
+            connection.respond(200, body if isinstance(body, bytes) else json.dumps(body).encode())
         else:
             connection.respond(404, _error(f"nothing at {path}", "not_found"))
 
@@ -186,8 +186,8 @@ class ScriptedServer:
             return
         refused = next((name for name in received.body if name in self._refuses), None)
         if refused is not None:
-            told = f"Unsupported parameter: '{refused}' is not supported with this model."
-            connection.respond(400, _error(told, "unsupported_parameter"))
+            message = f"Unsupported parameter: '{refused}' is not supported with this model."
+            connection.respond(400, _error(message, "unsupported_parameter"))
             return
         chosen = self._behave(received) if callable(self._behave) else next(self._behave, None)
         how = chosen or GOOD
@@ -203,29 +203,31 @@ class ScriptedServer:
             return
         asked = received.body
         chat = self._chat if "messages" in asked else None
-        turn = read_turn(asked, chat) if chat else Turn(asked["prompt"])
-        text = self.model(turn.prompt)
+        given = read_messages(asked, chat) if chat else ModelInput(asked["prompt"])
+        text = self.model(given.prompt)
         if text is None:
-            connection.respond(400, _error("the script knows nothing behind this prompt", "unknown_prompt"))
+            connection.respond(400, _error("no continuation is scripted for this prompt", "unknown_prompt"))
             return
         limit = asked.get("max_tokens") or asked.get("max_completion_tokens")
         if how.endless:
             text *= 1 + (limit or 100_000) // max(1, len(pieces(text)))
         stop = asked.get("stop") or ()
         generation = generate(text, (stop,) if isinstance(stop, str) else stop, limit, how.stops)
-        generation = replace(generation, steps=(*pieces(turn.again), *generation.steps))
-        told = Told(
+        generation = replace(generation, steps=(*pieces(given.repeated), *generation.steps))
+        response = CompletionResponse(
             behaviour=how,
             model=self.name,
-            prompt_tokens=len(pieces(turn.prompt)),
+            prompt_tokens=len(pieces(given.prompt)),
             with_usage=bool((asked.get("stream_options") or {}).get("include_usage")),
         )
         if chat:
-            told = ToldInChat(**vars(told), chat=chat, thoughts=tuple(pieces(chat.reasoning)))
+            response = ChatResponse(**vars(response), chat=chat, thoughts=tuple(pieces(chat.reasoning)))
         if asked.get("stream"):
-            connection.stream(partial(told.event, generation), told.length(generation), self.pace, how)
+            connection.stream(
+                partial(response.event, generation), response.length(generation), self.pace, how
+            )
         else:
-            body = told.whole(generation)
+            body = response.whole(generation)
             connection.later(self.pace * len(generation.steps), lambda: connection.respond(200, body))
 
 

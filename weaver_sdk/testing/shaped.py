@@ -1,4 +1,4 @@
-"""Runs of a set shape on a real server: so many tokens, so many threads, whatever the model would write."""
+"""Runs of a fixed shape on a real server: given numbers of threads and tokens, whatever the model writes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Shape:
     """How many tokens each part of a run has."""
 
     opening: int = 32
-    """Before the fork, without the outlines."""
+    """Tokens before the fork, without the outlines."""
     threads: tuple[int, ...] = (32, 32)
+    """Tokens of each thread."""
     answer: int = 32
-    """Behind the join."""
+    """Tokens after the join."""
 
     @property
     def total(self) -> int:
@@ -34,14 +35,14 @@ class Shape:
 class ShapedBackend:
     """Makes any model on any server run in one shape, to time forks and joins and to see what is cached.
 
-    Each part is decoded by the real model, and its end of sequence is ignored. Outlines and closing tags are
-    put in its mouth, and no others; outlines are computed by the server before the fork, as if it had written
-    them. In sequential mode as many tokens are decoded in one go.
+    The real model decodes each part, past its end of sequence. This backend writes the outlines and closing
+    tags; the model's own tags are disarmed. The server prefills the outlines before the fork, as if the model
+    had written them. In sequential mode, the same number of tokens is decoded in one completion.
 
     Args:
-        backend: whose server takes `ignore_eos` (vLLM, SGLang, llama.cpp). It is not closed here.
-        shape: of every run.
-        dialect: what the run reads.
+        backend: its server must take `ignore_eos` (vLLM, SGLang, llama.cpp). It is not closed here.
+        shape: the shape of every run.
+        dialect: the run's dialect.
     """
 
     def __init__(self, backend: Backend, shape: Shape, dialect: Dialect = THREADWEAVER) -> None:
@@ -49,7 +50,7 @@ class ShapedBackend:
         self._dialect = dialect
         self._banned: dict[str, int] | None = None
         self.shape = shape
-        """Of the runs to come."""
+        """The shape of the runs that follow."""
 
     @property
     def model(self) -> str:
@@ -58,21 +59,21 @@ class ShapedBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the other backend; here it is always known what ended a text."""
+        """The wrapped backend's, and the matched stop string is always reported."""
         return replace(self._backend.capabilities, reports_matched_stop=True)
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:
-        """Return the tokens of a text, where the server tells."""
+        """Return the tokens of a text; `None` if the server cannot tokenize."""
         return await self._backend.tokens(text) if isinstance(self._backend, SupportsTokenize) else None
 
     async def aclose(self) -> None:
-        """Do nothing: the other backend belongs to the caller."""
+        """Do nothing: the wrapped backend belongs to the caller."""
 
     async def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
         """Stream one part.
 
         Raises:
-            BackendError: as the other backend raises it.
+            BackendError: raised by the wrapped backend.
         """
         async with aclosing(self._part(request)) as chunks:
             async for chunk in chunks:
@@ -94,9 +95,9 @@ class ShapedBackend:
         return self._decode(request, shape.opening, open_block(dialect, outlines), dialect.outlines[1])
 
     async def _decode(
-        self, request: CompletionRequest, tokens: int, behind: str = "", stop: str | None = None
+        self, request: CompletionRequest, tokens: int, suffix: str = "", stop: str | None = None
     ) -> AsyncGenerator[Chunk, None]:
-        """Decode so many tokens; then write `behind`, and end as if the model had come to a stop string."""
+        """Decode this many tokens, then send `suffix` and finish as if a stop string had matched."""
         forced = {"ignore_eos": True, "logit_bias": await self._without_tags()}
         sampling = replace(request.sampling, stop=(), extra={**request.sampling.extra, **forced})
         asked = replace(request, stop=(), max_tokens=tokens, sampling=sampling)
@@ -116,21 +117,21 @@ class ShapedBackend:
                 await close()
         if stop is not None:
             if stop == self._dialect.outlines[1]:
-                await self._compute(request, Span(text, ids), behind + stop)
-            put = [await self.tokens(part) or () for part in (behind, stop)]
-            yield Chunk(text=behind, token_ids=put[0] + put[1])
+                await self._compute(request, Span(text, ids), suffix + stop)
+            put = [await self.tokens(part) or () for part in (suffix, stop)]
+            yield Chunk(text=suffix, token_ids=put[0] + put[1])
         yield replace(last, finish_reason="stop", matched_stop=stop)
 
     async def _without_tags(self) -> dict[str, int]:
-        """Return a bias against the tags of a model that has them as tokens: it would fork by itself."""
+        """Return a logit bias against tags that are single tokens: the model would fork by itself."""
         if self._banned is None:
             tags = [tag for pair in self._dialect.tags().values() for tag in pair]
             cut = [await self.tokens(tag) or () for tag in tags]
             self._banned = {str(ids[0]): -100 for ids in cut if len(ids) == 1}
         return self._banned
 
-    async def _compute(self, request: CompletionRequest, written: Span, behind: str) -> None:
-        spans = None if request.spans is None else (*request.spans, written, Span(behind))
-        prefix = request.prefix + written.text + behind
+    async def _compute(self, request: CompletionRequest, written: Span, suffix: str) -> None:
+        spans = None if request.spans is None else (*request.spans, written, Span(suffix))
+        prefix = request.prefix + written.text + suffix
         asked = replace(request, prefix=prefix, spans=spans, stop=(), max_tokens=1, prefill_only=True)
         await prefill(self._backend, asked)
