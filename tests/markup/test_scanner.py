@@ -153,7 +153,7 @@ def test_every_tag_of_every_dialect_is_found(dialect: Dialect) -> None:
     [
         ({"thread": ("[Thread]", "[/Thread]"), "seed": "[Thread]"}, "not a tag"),
         ({"thread": ("<a<b>", "</Thread>"), "seed": "<a<b>"}, "not a tag"),
-        ({"outline": ("<thread>", "</Outline>")}, "two meanings"),
+        ({"outline": ("<thread>", "</Outline>")}, "used twice"),
         ({"seed": "\n<Thread>\n{label}:"}, "must begin with <Thread>"),
     ],
 )

@@ -60,14 +60,14 @@ def test_what_passes(text: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "place", "complaint"),
     [
-        ("<think>\n", "", "line 2, column 1", "<Parallel> stands where <think> is due"),
+        ("<think>\n", "", "line 2, column 1", "expected <think>, found <Parallel>"),
         ("<think>", "so <think>", "line 1, column 1", "in front of <think>"),
-        ("</think>", "", "line 17, column 1", "the text ends where </think> is due"),
-        ("<Outlines>\n", "", "line 4, column 1", "<Outline> stands where <Outlines> is due"),
+        ("</think>", "", "line 17, column 1", "expected </think>, found the end of the text"),
+        ("<Outlines>\n", "", "line 4, column 1", "expected <Outlines>, found <Outline>"),
         ("<Outlines>", "so <Outlines>", "line 3, column 11", "in front of <Outlines>"),
-        ("</Outline>\n</Outlines>", "\n</Outlines>", "line 7, column 1", "stands where </Outline> is due"),
-        ("</Outlines>\n", "", "line 7, column 1", "<Thread> stands where </Outlines> is due"),
-        ("<Parallel>", "<parallel>", "line 3, column 1", "spelled in other letter case; write <Parallel>"),
+        ("</Outline>\n</Outlines>", "\n</Outlines>", "line 7, column 1", "expected </Outline>, found"),
+        ("</Outlines>\n", "", "line 7, column 1", "expected </Outlines>, found <Thread>"),
+        ("<Parallel>", "<parallel>", "line 3, column 1", "has different letter case; write <Parallel>"),
         ("2: Compute", "3: Compute", "line 6, column 10", "does not begin with 2:"),
         ("1: Compute", "0: Compute", "line 5, column 10", "number outlines 1, 2, …"),
         ("1: Compute", "Compute", "line 5, column 10", "does not begin with 1:"),
@@ -76,7 +76,7 @@ def test_what_passes(text: str) -> None:
             "<Outline>1: Compute",
             "<Outline>1: <Thread>",
             "line 5, column 13",
-            "stands where </Outline> is due",
+            "expected </Outline>, found",
         ),
         ("</Outlines>\n<Thread>", "</Outlines><Thread>", "line 7, column 12", "the opening of thread 1"),
         ("</Thread><Thread>", "</Thread>\n<Thread>", "line 10, column 10", "the opening of thread 2"),
@@ -84,13 +84,13 @@ def test_what_passes(text: str) -> None:
         ("\n2: 93", "\n3: 93", "line 10, column 10", "write '<Thread>\\n2:'"),
         ("1116\n", "1116", "line 11, column 16", "thread 2 does not end as it should"),
         (" 93*12 = 1116", "", "line 11, column 3", "thread 2 is empty"),
-        ("= 1116", "= <Outline> 1116", "line 11, column 12", "<Outline> stands where </Thread> is due"),
-        ("</Thread>\n</P", "</P", "line 12, column 1", "</Parallel> stands where </Thread> is due"),
+        ("= 1116", "= <Outline> 1116", "line 11, column 12", "expected </Thread>, found <Outline>"),
+        ("</Thread>\n</P", "</P", "line 12, column 1", "expected </Thread>, found </Parallel>"),
         ("</Thread>\n</P", "</Thread></P", "line 12, column 10", "what follows the threads"),
-        ("</Parallel>\n", "", "line 14, column 1", "</think> stands where </Parallel> is due"),
+        ("</Parallel>\n", "", "line 14, column 1", "expected </Parallel>, found </think>"),
         ("</Parallel>", "so </Parallel>", "line 12, column 10", "in front of </Parallel>"),
         ("\\boxed", "<Thread> \\boxed", "line 16, column 1", "outside the reasoning"),
-        ("4042 + 1116", "</Thread>", "line 14, column 1", "</Thread> stands where </think> is due"),
+        ("4042 + 1116", "</Thread>", "line 14, column 1", "expected </think>, found </Thread>"),
     ],
 )
 def test_what_does_not_pass(old: str, new: str, place: str, complaint: str) -> None:
@@ -106,7 +106,7 @@ def test_as_many_threads_as_outlines() -> None:
     with pytest.raises(MarkupError, match="a thread more than the 1 outlines"):
         check_well_formed(without, THREADWEAVER)
     more = PRODUCTS.replace("</Outlines>", "<Outline>3: More.</Outline></Outlines>")
-    with pytest.raises(MarkupError, match="</Parallel> stands where <Thread> is due"):
+    with pytest.raises(MarkupError, match="expected <Thread>, found </Parallel>"):
         check_well_formed(more, THREADWEAVER)
 
 

@@ -11,9 +11,9 @@ from weaver_sdk.markup.trajectory import Block
 def extract_answer(text: str, dialect: Dialect) -> str | None:
     """Return the content of the last balanced `\\boxed{…}` of the main line; linear in the text.
 
-    Boxes in outlines and threads belong to sub-tasks and are never the answer; one that begins in front of a
-    block and ends behind it is not balanced. Which boxes count: `last_box`. Where the main line holds none,
-    the answer is what follows the last `</think>`, without white space around it; `None` if that is nothing.
+    Boxes in outlines and threads belong to sub-tasks and are never the answer; one that begins before a block
+    and ends after it is not balanced. Which boxes count: `last_box`. If the main line holds none, the answer
+    is what follows the last `</think>`, stripped of white space; `None` if that is empty.
     """
     trajectory = parse(text, dialect)
     boxed = False
@@ -23,7 +23,7 @@ def extract_answer(text: str, dialect: Dialect) -> str | None:
         if answer is not None:
             return answer
         boxed = boxed or has_box(piece)
-    # an answer that consists of an empty box is none
+    # an empty box is no answer
     if boxed or trajectory.answer_start is None:
         return None
     return text[trajectory.answer_start :].strip() or None

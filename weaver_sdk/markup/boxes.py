@@ -5,26 +5,26 @@ from __future__ import annotations
 import re
 
 _PIECE = re.compile(r"(?P<box>\\{1,2}boxed\s*\{)|(?P<escaped>\\[\s\S])|(?P<open>\{)|(?P<close>\})")
-"""`\\\\boxed{` is read too: text that was escaped twice. `\\{` and `\\}` are no braces."""
+"""`\\\\boxed{` is read too: text that was escaped twice. `\\{` and `\\}` are not braces."""
 
 
 def last_box(text: str) -> str | None:
-    """Return the content of the last balanced `\\boxed{…}`, without white space around it.
+    """Return the content of the last balanced `\\boxed{…}`, stripped; `None` if no box has content.
 
-    Empty boxes are passed over: they are the instruction, repeated. Of boxes inside one another, the one that
-    begins last is taken. `\\fbox` and `\\boxed 5` are not read. `None` is no box with content.
+    Empty boxes are skipped: they are repetitions of the instruction. Of nested boxes, the one that begins last
+    is taken. `\\fbox` and `\\boxed 5` are not read.
     """
     found = (text[start:end].strip() for start, end in reversed(_boxes(text)))
     return next((content for content in found if content), None)
 
 
 def has_box(text: str) -> bool:
-    """Tell whether the text holds a balanced `\\boxed{…}`, be it empty."""
+    """Whether the text holds a balanced `\\boxed{…}`, even an empty one."""
     return bool(_boxes(text))
 
 
 def _boxes(text: str) -> list[tuple[int, int]]:
-    """Return where the content of each balanced box lies, in the order in which the boxes begin."""
+    """Return the start and end of each balanced box's content, in the order in which the boxes begin."""
     boxes: list[tuple[int, int]] = []
     if "boxed" not in text:
         return boxes

@@ -1,4 +1,4 @@
-"""A dialect is data: which tags a model family writes, and which white space the client puts between them."""
+"""A dialect is data: the tags that a model family writes, and the white space that the client adds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TagPair = tuple[str, str]
 """An opening and a closing tag."""
 
 TagName = Literal["think", "block", "outlines", "outline", "thread", "conclusion"]
-"""What a tag is for, whatever a dialect calls it."""
+"""What a tag is for, however a dialect spells it."""
 
 DEEPEST_BLOCK = 32
 """Blocks that nest deeper than this are read as plain text, whatever a caller allows."""
@@ -24,21 +24,21 @@ _TAG = re.compile(r"<[^<>]+>")
 class Dialect:
     """The markup of one model family, as a table entry.
 
-    The main line is decoded until `outlines` closes. Each thread is then decoded behind
+    The main line is decoded until `outlines` closes. Each thread is then decoded after
     `before_threads + seed`, until `thread` closes; all threads together are appended as
     `before_threads + seed + text + closing tag + between_threads + seed + … + after_threads`.
 
     Raises:
-        ConfigurationError: a tag is not of the form `<…>`, two tags are alike but for their letter case,
+        ConfigurationError: a tag is not of the form `<…>`, two tags differ only in letter case,
             or the seed does not begin with the tag that opens a thread.
     """
 
     name: str
     think: TagPair = ("<think>", "</think>")
     block: TagPair | None
-    """Encloses outlines and threads; `None` where the family writes no such tag."""
+    """Encloses outlines and threads; `None` if the family writes no such tag."""
     outlines: TagPair
-    """Encloses the list of outlines; its closing tag is where the main line stops and forks."""
+    """Encloses the list of outlines; at its closing tag the main line stops and forks."""
     outline: TagPair
     """Encloses one outline, `N: text`."""
     thread: TagPair
@@ -50,17 +50,17 @@ class Dialect:
     between_threads: str = ""
     after_threads: str = "\n"
     thread_end: str = "\n"
-    """Ends a thread's text: the model writes it, and the client where it closes a thread early."""
+    """Ends a thread's text: written by the model, or by the client when it closes a thread early."""
     block_closed_by: Literal["model", "client"] = "model"
     """Who writes the closing tag of the block after the join."""
     nested_labels: Literal["plain", "dotted"] = "plain"
     """How threads of a block inside thread 2 are numbered: `1, 2, …` or `2.1, 2.2, …`."""
     reasons_in_think: bool = True
-    """Whether a trajectory stands inside the `think` tags, or the family writes none."""
+    """Whether a trajectory stands inside `think` tags; false if the family writes none."""
     exact: bool = True
-    """Whether stitched text is what the model was trained on. Where it is `False` (trained with threads that
-    are masked from each other), text stitching only comes near to it, and a run should say so. The strict
-    form then leaves white space around threads open."""
+    """Whether stitched text is what the model was trained on. `False` for models trained with threads that
+    are masked from each other: stitching only approximates that, and a run should say so. The strict form
+    then allows any white space around threads."""
     instruction: str = ""
     """Follows the user's question: on a line of its own, or on the same line if it begins with a space."""
 
@@ -71,14 +71,14 @@ class Dialect:
                 raise ConfigurationError(f"dialect {self.name}: {tag!r} is not a tag: write it as <name>")
             if tag.lower() in seen:
                 raise ConfigurationError(
-                    f"dialect {self.name}: {tag} has two meanings: tags must differ by more than letter case"
+                    f"dialect {self.name}: {tag} is used twice: tags must differ by more than letter case"
                 )
             seen.add(tag.lower())
         if not self.seed.startswith(self.thread[0]):
             raise ConfigurationError(f"dialect {self.name}: the seed must begin with {self.thread[0]}")
 
     def tags(self) -> dict[TagName, TagPair]:
-        """Return every pair of tags that the dialect has."""
+        """Return all pairs of tags of the dialect."""
         pairs: dict[TagName, TagPair | None] = {
             "think": self.think,
             "block": self.block,
@@ -107,7 +107,7 @@ THREADWEAVER_LEGACY = replace(
     conclusion=("<Conclusion>", "</Conclusion>"),
     after_threads="\n<Conclusion>\n",
 )
-"""The earlier form of ThreadWeaver: the model concludes behind the threads before it closes the block."""
+"""The earlier form of ThreadWeaver: the model writes a conclusion between the threads and the block's end."""
 
 MULTIVERSE = Dialect(
     name="multiverse",
@@ -137,8 +137,8 @@ NPR = Dialect(
     reasons_in_think=False,
     exact=False,
 )
-"""Native Parallel Reasoner (arXiv 2512.07461). The models follow a long prompt of their own, to be given by
-the caller; a block has no tag around it and ends with its takeaway."""
+"""Native Parallel Reasoner (arXiv 2512.07461). The models need a long prompt of their own, which the
+caller gives; a block has no tag around it and ends with its takeaway."""
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (THREADWEAVER, THREADWEAVER_LEGACY, MULTIVERSE, NPR)

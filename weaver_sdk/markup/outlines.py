@@ -1,4 +1,4 @@
-"""The list of outlines that a model writes before it forks, read more kindly than it should be written."""
+"""The list of outlines that a model writes before it forks, read more leniently than the strict form."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from weaver_sdk.markup.scanner import Tag, Text, Token, scan
 from weaver_sdk.result import Repair, RepairKind
 
 _NUMBER = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,3})*)\s*(?::|[.)](?=\s|\Z))\s*")
-"""`1:`, `1.2:`, and as lists have it, `1.` or `1)` before white space. A year or a decimal is no number."""
+"""`1:`, `1.2:`, or as in lists, `1.` or `1)` before white space. A year or a decimal is not read as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What one thread is to work out."""
+    """The task of one thread."""
 
     label: str
     """The number its thread will carry."""
@@ -26,7 +26,7 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class OutlineList:
-    """The outlines of one block, and what had to be put right to read them."""
+    """The outlines of one block, and the repairs made while reading them."""
 
     outlines: tuple[Outline, ...]
     repairs: tuple[Repair, ...]
@@ -35,20 +35,20 @@ class OutlineList:
 def read_outlines(text: str, dialect: Dialect) -> OutlineList:
     """Read the list after the last tag that opens one, with or without the tag that closes it.
 
-    `text` is what the model wrote so far. A list that is closed and followed by more than white space belongs
-    to an earlier block, and no outlines are found.
+    `text` is what the model wrote so far. A closed list followed by more than white space belongs to an
+    earlier block: no outlines are found.
 
-    - An outline that is not closed ends at the next one, or at the end of the list (`unclosed_outline`).
-    - Without a single tag of an outline, numbered lines are read instead (`untagged_outlines`).
-    - White space around the number and the text is nothing; an outline may span lines.
-    - The same number with the same text, twice, is one outline (`outline_numbers`).
-    - An outline with a number and no text is kept, one with neither is left out (`empty_outline`).
-    - Numbers stay as written (`3`, `0`, `1.2`) if each outline has one and no two are the same; otherwise all
-      outlines are numbered by place. What is not 1 to K in order is noted once (`outline_numbers`).
-    - Other tags inside the list are left out (`stray_tag`).
+    - An unclosed outline ends at the next one, or at the end of the list (`unclosed_outline`).
+    - If no outline has a tag, numbered lines are read instead (`untagged_outlines`).
+    - White space around the number and the text is ignored; an outline may span lines.
+    - Outlines with the same number and the same text are merged (`outline_numbers`).
+    - An outline with a number and no text is kept, one with neither is dropped (`empty_outline`).
+    - Numbers stay as written (`3`, `0`, `1.2`) if every outline has one and all differ; otherwise outlines
+      are numbered by position. Numbers other than 1 to K in order are noted once (`outline_numbers`).
+    - Other tags inside the list are dropped (`stray_tag`).
     - Tags in other letter case are read as tags (`tag_spelling`).
-    - The list should follow the tag that opens its block (`missing_block_tag`), where the dialect has one.
-    - One outline is noted (`single_outline`), and so is none (`unreadable_outlines`).
+    - The list should follow its block's opening tag (`missing_block_tag`), if the dialect has one.
+    - A single outline is noted (`single_outline`), and so is an empty list (`unreadable_outlines`).
     """
     tokens = scan(text, dialect)
     opened = _open_list(tokens)
@@ -69,14 +69,14 @@ def _open_list(tokens: Sequence[Token]) -> int | None:
         if isinstance(token, Tag) and token.name == "outlines":
             if not token.closing:
                 return index
-            behind = tokens[index + 1 :]
-            if any(isinstance(after, Tag) or after.text.strip() for after in behind):
+            following = tokens[index + 1 :]
+            if any(isinstance(after, Tag) or after.text.strip() for after in following):
                 return None
     return None
 
 
 def _head(tokens: Sequence[Token], opened: int) -> list[Tag]:
-    """Return the tags that open this list: its own, and the one of its block if that is open."""
+    """Return the tags that open this list: its own, and its block's if that is open."""
     opening = tokens[opened]
     assert isinstance(opening, Tag)
     for token in reversed(tokens[:opened]):
@@ -86,9 +86,9 @@ def _head(tokens: Sequence[Token], opened: int) -> list[Tag]:
 
 
 def read_list(tokens: Sequence[Token], dialect: Dialect, also_spelled: Sequence[Tag] = ()) -> OutlineList:
-    """Read the tokens of one list, as `read_outlines` does, without asking what stands before it.
+    """Read the tokens of one list as `read_outlines` does, ignoring what comes before it.
 
-    `also_spelled` are further tags whose spelling counts.
+    `also_spelled` are further tags whose letter case is checked.
     """
     repairs: list[Repair] = []
 
@@ -97,9 +97,9 @@ def read_list(tokens: Sequence[Token], dialect: Dialect, also_spelled: Sequence[
 
     tags = [token for token in tokens if isinstance(token, Tag)]
     if not all(tag.exact for tag in (*also_spelled, *tags)):
-        note("tag_spelling", "tags in other letter case were read as tags")
+        note("tag_spelling", "tags with different letter case were read as tags")
     if any(tag.name not in ("outline", "outlines") for tag in tags):
-        note("stray_tag", "tags that do not belong in a list of outlines were left out of it")
+        note("stray_tag", "tags that do not belong in a list of outlines were dropped")
     if any(tag.name == "outline" for tag in tags):
         written, closed = _tagged(tokens)
         if not closed:
@@ -114,29 +114,29 @@ def read_list(tokens: Sequence[Token], dialect: Dialect, also_spelled: Sequence[
 
     entries = [_split(entry) for entry in written]
     if any(not text for _, text in entries):
-        note("empty_outline", "outlines without text were kept if they had a number, and left out if not")
+        note("empty_outline", "outlines without text were kept if they had a number, and dropped if not")
         entries = [entry for entry in entries if any(entry)]
     distinct = list(dict.fromkeys(entries))
     labels = [label for label, _ in distinct]
     if not all(labels) or len(set(labels)) < len(labels):
         labels = [str(place) for place in range(1, len(distinct) + 1)]
-        wording = "numbered by place"
+        wording = "numbered by position"
     else:
         wording = f"numbers kept as written: {', '.join(labels)}"
     if len(distinct) < len(entries):
-        wording = f"{len(entries) - len(distinct)} repeated as they were and merged; {wording}"
+        wording = f"{len(entries) - len(distinct)} repeated and merged; {wording}"
     if not _in_order([label for label, _ in entries], dialect):
         note("outline_numbers", wording)
     if not distinct:
         note("unreadable_outlines", "no outline could be read; decoding went on")
     elif len(distinct) == 1:
-        note("single_outline", "the block has one thread only")
+        note("single_outline", "the block has only one thread")
     outlines = (Outline(label, text) for label, (_, text) in zip(labels, distinct, strict=True))
     return OutlineList(tuple(outlines), tuple(repairs))
 
 
 def _tagged(tokens: Sequence[Token]) -> tuple[list[str], bool]:
-    """Return what stands inside the tags of outlines, and whether each was closed."""
+    """Return the text inside each outline's tags, and whether all were closed."""
     entries: list[list[str]] = []
     inside, all_closed = False, True
     for token in tokens:
@@ -154,7 +154,7 @@ def _tagged(tokens: Sequence[Token]) -> tuple[list[str], bool]:
 
 
 def _numbered_lines(text: str) -> list[str]:
-    """Return the entries of a plain numbered list; a line without a number goes on with the one above."""
+    """Return the entries of a plain numbered list; a line without a number continues the one above."""
     entries: list[list[str]] = []
     for line in text.splitlines():
         if _NUMBER.match(line):
@@ -165,13 +165,13 @@ def _numbered_lines(text: str) -> list[str]:
 
 
 def _split(entry: str) -> tuple[str, str]:
-    """Return the number and the text of an entry; the number is empty where there is none."""
+    """Return the number and the text of an entry; the number is empty if there is none."""
     number = _NUMBER.match(entry)
     return (number[1], entry[number.end() :].strip()) if number else ("", entry.strip())
 
 
 def _in_order(labels: Sequence[str], dialect: Dialect) -> bool:
-    """Tell whether the labels are 1 to K in order, or `P.1` to `P.K` where the dialect nests them so."""
+    """Whether the labels are 1 to K in order, or `P.1` to `P.K` if the dialect nests them so."""
     stem = ""
     if dialect.nested_labels == "dotted" and labels:
         stem = "".join(labels[0].rpartition(".")[:2])

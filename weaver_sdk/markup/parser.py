@@ -1,4 +1,4 @@
-"""Text to trajectory, for any text: lenient, linear, and without loss."""
+"""Text to trajectory, for any text: lenient, linear and lossless."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _LABEL = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,3})*):")
 
 
 def parse(text: str, dialect: Dialect) -> Trajectory:
-    """Read a trajectory: nothing is raised, and `parse(text, dialect).stitch() == text` for any text.
+    """Read a trajectory: never raises, and `parse(text, dialect).stitch() == text` for any text.
 
-    - A block begins at its own tag, or where that is missing, at the outlines or at the first thread. It ends
-      with its closing tag; where other markup comes first, behind its last thread (`unclosed_block`).
-    - A list of outlines ends at its closing tag, or in front of the first tag that is none of an outline
+    - A block begins at its own tag; if that is missing, at its outlines or its first thread. It ends with its
+      closing tag; if other markup comes first, after its last thread (`unclosed_block`).
+    - A list of outlines ends at its closing tag, or before the first tag that is not an outline's
       (`unclosed_outlines`). How it is read: `read_outlines`.
-    - A thread ends at its closing tag, in front of the next thread (`thread_opened_thread`), or with the text
-      (`thread_ended_early`).
-    - `</Parallel>` and `</think>` inside a thread are its text if the thread is closed later, before other
-      threads and blocks; otherwise they end it (`thread_closed_block`, `thread_closed_think`).
-    - A block inside a thread is read as one, 32 levels deep; deeper ones are text (`thread_opened_block`).
-    - Any other tag is text where it stands (`stray_tag`).
-    - Each kind of repair is noted once for a thread, for a block, and for the main line.
+    - A thread ends at its closing tag, before the next thread (`thread_opened_thread`), or at the end of the
+      text (`thread_ended_early`).
+    - `</Parallel>` and `</think>` inside a thread are part of its text if the thread is closed later, before
+      other threads and blocks; otherwise they end it (`thread_closed_block`, `thread_closed_think`).
+    - Blocks inside threads are read down to 32 levels; deeper ones are text (`thread_opened_block`).
+    - Any other tag is plain text (`stray_tag`).
+    - Each kind of repair is noted once per thread, once per block, and once for the main line.
     """
     return _Parser(text, dialect).trajectory()
 
 
 class _Parser:
-    """A cursor over the tags of one text. A method that reads leaves the cursor behind what it read."""
+    """A cursor over the tags of one text. A method that reads leaves the cursor after what it read."""
 
     def __init__(self, text: str, dialect: Dialect) -> None:
         self._text = text
@@ -42,12 +42,12 @@ class _Parser:
         self._tags = [token for token in scan(text, dialect) if isinstance(token, Tag)]
         self._closed_later = self._look_ahead()
         self._next = 0  # index of the next tag
-        self._at = 0  # offset behind what was read
+        self._at = 0  # offset after what was read
         self._forks = 0
         self._repairs: dict[tuple[RepairKind, int | None, int | None], Repair] = {}
 
     def _look_ahead(self) -> list[bool]:
-        """For each tag, tell whether a thread is closed behind it, before a thread or a block opens."""
+        """For each tag: whether a thread is closed after it, before any thread or block opens."""
         closed = False
         ahead: list[bool] = []
         for tag in reversed(self._tags):
@@ -76,7 +76,7 @@ class _Parser:
 
     def _note_spelling(self, tag: Tag, fork: int | None = None) -> None:
         if not tag.exact:
-            self._note("tag_spelling", "tags in other letter case were read as tags", fork)
+            self._note("tag_spelling", "tags with different letter case were read as tags", fork)
 
     def trajectory(self) -> Trajectory:
         parts: list[Part] = []
@@ -90,12 +90,12 @@ class _Parser:
             self._take()
             self._note_spelling(tag)
             if tag.name != "think":
-                self._note("stray_tag", "left in the text as it stands")
+                self._note("stray_tag", "left in the text unchanged")
             else:
                 thinking = not tag.closing
                 answer_start = tag.end if tag.closing else answer_start
         if thinking:
-            self._note("unclosed_think", "the reasoning was taken to last to the end")
+            self._note("unclosed_think", "the reasoning was read to the end of the text")
         parts.append(self._text[plain:])
         kept = tuple(part for part in parts if part)
         return Trajectory(kept, tuple(self._repairs.values()), answer_start)
@@ -112,7 +112,7 @@ class _Parser:
         elif self._dialect.block is not None:
             self._note("missing_block_tag", f"read as if {self._dialect.block[0]} stood before it", fork)
         outlines = self._outlines(fork)
-        self._at = max(self._at, start)  # behind nothing yet, if it begins with a thread
+        self._at = max(self._at, start)  # nothing read yet if it begins with a thread
         head = self._text[start : self._at]
 
         threads: list[BlockThread] = []
@@ -125,14 +125,14 @@ class _Parser:
             for tag in self._tags[self._next : end + 1]:
                 self._note_spelling(tag, fork)
                 if tag.name not in ("block", "conclusion"):
-                    self._note("stray_tag", "left in the text as it stands", fork)
+                    self._note("stray_tag", "left in the text unchanged", fork)
             self._next, self._at = end + 1, last.end
         elif self._closing_pair() is not None:
-            self._note("unclosed_block", "the block was ended behind its last thread", fork)
+            self._note("unclosed_block", "the block was ended after its last thread", fork)
         if not outlines:
-            self._note("unreadable_outlines", "the block has no outlines that can be read", fork)
+            self._note("unreadable_outlines", "the block has no readable outlines", fork)
         elif [thread.label for thread in threads] != [outline.label for outline in outlines]:
-            self._note("outline_numbers", "threads do not match the outlines; kept as they stand", fork)
+            self._note("outline_numbers", "threads do not match the outlines; kept unchanged", fork)
         return Block(head, outlines, tuple(threads), closing)
 
     def _outlines(self, fork: int) -> tuple[Outline, ...]:
@@ -149,14 +149,14 @@ class _Parser:
             self._note_spelling(self._take(), fork)
         else:
             self._at = end
-            self._note("unclosed_outlines", "the outlines were ended where other markup begins", fork)
+            self._note("unclosed_outlines", "the outlines were ended before other markup", fork)
         found = read_list(scan(self._text[start:end], self._dialect), self._dialect)
         for repair in found.repairs:
             self._note(repair.kind, repair.done, fork)
         return found.outlines
 
     def _closing_pair(self) -> str | None:
-        """Return the name of the pair whose closing tag ends a block."""
+        """Return which pair's closing tag ends a block."""
         if self._dialect.block is not None:
             return "block"
         return "conclusion" if self._dialect.conclusion is not None else None
@@ -180,7 +180,7 @@ class _Parser:
         number = place + 1
         gap = self._text[self._at : self._tags[index].start]
         if index > self._next:
-            self._note("stray_tag", "left in the text as it stands", fork)
+            self._note("stray_tag", "left in the text unchanged", fork)
         self._next = index
         opening, label = self._seed(outlines[place] if place < len(outlines) else None)
         self._note_spelling(self._take(), fork)
@@ -194,7 +194,7 @@ class _Parser:
                     closing = tag.text
                     self._note_spelling(self._take(), fork)
                 else:
-                    self._note("thread_opened_thread", "ended in front of the next thread", fork, number)
+                    self._note("thread_opened_thread", "ended before the next thread", fork, number)
                 break
             if self._opens_block(tag) and depth < DEEPEST_BLOCK:
                 parts.append(self._text[plain : tag.start])
@@ -206,13 +206,13 @@ class _Parser:
                 break
             self._take()
         else:
-            self._note("thread_ended_early", "ended with the text", fork, number)
+            self._note("thread_ended_early", "ended at the end of the text", fork, number)
         if not closing:
             self._at = end
         parts.append(self._text[plain:end])
         kept = tuple(part for part in parts if part)
         if not any(isinstance(part, Block) or part.strip() for part in kept):
-            self._note("thread_empty", "kept as it stands", fork, number)
+            self._note("thread_empty", "kept unchanged", fork, number)
         if any(isinstance(part, str) and has_box(part) for part in kept):
             self._note(
                 "thread_wrote_answer", "its box is the result of a sub-task, not the answer", fork, number
@@ -230,7 +230,7 @@ class _Parser:
         return (self._text[tag.start : found.end()], found[1]) if found else (tag.text, "")
 
     def _stays_inside(self, tag: Tag, fork: int, thread: int) -> bool:
-        """Tell whether a tag that does not belong in a thread is part of its text all the same."""
+        """Whether a tag that does not belong in a thread is still read as part of its text."""
         inside = self._closed_later[self._next]
         done = "left in its text" if inside else "ended it"
         if tag.closing and tag.name == "think":
@@ -240,7 +240,9 @@ class _Parser:
             self._note("thread_closed_block", done, fork, thread)
             return inside
         if self._opens_block(tag):
-            self._note("thread_opened_block", f"blocks over {DEEPEST_BLOCK} deep are text", fork, thread)
+            self._note(
+                "thread_opened_block", f"blocks more than {DEEPEST_BLOCK} levels deep are text", fork, thread
+            )
         else:
             self._note("stray_tag", "left in its text", fork, thread)
         return True

@@ -1,11 +1,11 @@
-"""From a problem to the text that the model writes on: chat templates of the common families, as data.
+"""From a problem to the prompt: chat templates of the common model families, as data.
 
 The problem is data. It passes through unchanged, whatever braces or tags it holds; nothing here reads it.
-A server reads special tokens in a prompt wherever they stand, so also those that a user typed: to escape them
-would change the text, and is left to the caller.
+A server parses special tokens anywhere in a prompt, also those that a user typed. Escaping them would change
+the text, so that is left to the caller.
 
-The token that begins a sequence (`<s>`, `<bos>`, `<|begin_of_text|>`) is left to the server, which adds it to
-every prompt by itself: written here it would stand there twice.
+The beginning-of-sequence token (`<s>`, `<bos>`, `<|begin_of_text|>`) is left to the server, which adds it to
+every prompt: written here, it would be there twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from weaver_sdk.markup.dialect import Dialect
 from weaver_sdk.messages import Message, Messages, conversation, text_turn, with_text_after
 
 Around = tuple[str, str]
-"""What stands before a turn, and what behind it."""
+"""The text before a turn, and the text after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,9 @@ class Template:
     assistant: Around
     """Around an earlier turn of the assistant."""
     system: Around | None
-    """`None` where the family has no such turn: its text then stands before that of the first user turn."""
+    """`None` if the family has no such turn: the system text then precedes the first user turn's."""
     answer: str
-    """What the model writes on, behind the last turn."""
+    """Follows the last turn; the model continues from here."""
 
 
 def _named(template: Template, *more: Template) -> dict[str, Template]:
@@ -110,7 +110,7 @@ TEMPLATES: dict[str, Template] = _named(
         assistant=("<|assistant|>\n", "</s>\n"),
         answer="<|assistant|>\n",
     ),
-    Template(  # base models: the texts alone, a line each
+    Template(  # base models: only the texts, one per line
         name="raw",
         system=("", "\n"),
         user=("", "\n"),
@@ -151,11 +151,11 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
     ("phi4", "phi4"),
     ("zephyr-7b", "zephyr"),
 )
-"""Part of a model's name -> its template; the first that fits counts."""
+"""Part of a model's name -> its template; the first match counts."""
 
 
 def template_for_model(name: str) -> str | None:
-    """Return the name of the template for a model's name or path; `None` where the family is not known."""
+    """Return the name of the template for a model's name or path; `None` if the family is unknown."""
     low = name.lower()
     return next((template for part, template in _FAMILIES if part in low), None)
 
@@ -163,11 +163,11 @@ def template_for_model(name: str) -> str | None:
 def build_problem_messages(
     problem: str | Messages, dialect: Dialect, system: str | None = None, history: Messages = ()
 ) -> list[Message]:
-    """Return the turns that put a problem, or a conversation that ends with one, to the model.
+    """Return the messages that ask the model a problem, or a conversation that ends with one.
 
     The problem stands unchanged in the last turn, and the dialect's instruction follows it.
     `history` are earlier turns, oldest first; answers in it should come without their reasoning, as the chat
-    templates of reasoning models have it.
+    templates of reasoning models expect.
 
     Raises:
         ConfigurationError: as `conversation` raises it.
@@ -177,11 +177,11 @@ def build_problem_messages(
 
 
 def render(messages: Messages, template: str | Template | Callable[[Messages], str]) -> str:
-    """Return the chat as the text that the model writes on.
+    """Return the chat as a prompt for the model to continue.
 
     Args:
         messages: the turns, oldest first; the last is the user's.
-        template: a name of `TEMPLATES`, a template, or a callable that does all of it.
+        template: a name in `TEMPLATES`, a template, or a callable that renders the messages.
 
     Raises:
         ConfigurationError: no such template, or turns that no template can write, such as one with an image.
@@ -201,7 +201,7 @@ def render(messages: Messages, template: str | Template | Callable[[Messages], s
 def _turns(messages: Messages, template: Template) -> list[str]:
     """Return each turn as text."""
     turns: list[str] = []
-    waiting = ""  # system text of a family that has no turn for it
+    waiting = ""  # system text of a family without a system turn
     for message in messages:
         role, content = text_turn(message)
         if role == "system" and template.system is None:

@@ -1,10 +1,10 @@
 """Tags in a stream: the one place where text becomes tags, for every reader of this package.
 
-What is reported does not depend on how the text was cut into chunks, and the time is linear in the text.
+What is reported does not depend on how the text is cut into chunks, and the time is linear in the text.
 
-A tag is read in any letter case, since models vary it; `Tag.exact` says whether it is spelled as the dialect
-has it. Plain text is what has white space inside, as in `</ Thread >`, and what is escaped: `&lt;Thread&gt;`,
-or a tag behind one backslash (behind two it is a tag: LaTeX ends lines so).
+A tag is read in any letter case, since models vary it; `Tag.exact` says whether it is spelled as in the
+dialect. White space inside (`</ Thread >`) makes it plain text, and so does escaping: `&lt;Thread&gt;`, or
+one backslash before the tag (after two it is a tag: LaTeX ends lines with two).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Text:
 
     @property
     def end(self) -> int:
-        """Offset just behind the text."""
+        """Offset just after the text."""
         return self.start + len(self.text)
 
 
@@ -41,11 +41,11 @@ class Tag:
     start: int
     """Offset in the whole stream, in characters."""
     exact: bool
-    """Whether it is spelled as the dialect has it."""
+    """Whether its letter case is the dialect's."""
 
     @property
     def end(self) -> int:
-        """Offset just behind the tag."""
+        """Offset just after the tag."""
         return self.start + len(self.text)
 
 
@@ -54,13 +54,13 @@ Token = Text | Tag
 
 @dataclass(frozen=True, slots=True)
 class _Spellings:
-    """What a dialect's tags look like to the scanner."""
+    """A dialect's tags, prepared for the scanner."""
 
     pattern: re.Pattern[str]
     meanings: dict[str, tuple[TagName, bool, str]]
-    """Tag in small letters -> its name, whether it closes, and its own spelling."""
+    """Tag in lower case -> its name, whether it closes, and its own spelling."""
     beginnings: frozenset[str]
-    """Every text, in small letters, that may still become a tag."""
+    """Every proper beginning of a tag, in lower case."""
     longest: int
 
 
@@ -84,19 +84,19 @@ def _spellings(dialect: Dialect) -> _Spellings:
 class Scanner:
     """Reads one stream, chunk by chunk.
 
-    It holds back only what may still become a tag, so text reaches the reader at once: never more than the
-    longest tag less one character.
+    It holds back only what may still become a tag, at most one character less than the longest tag; all other
+    text is returned at once.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self._spellings = _spellings(dialect)
-        self._before = ""  # what came last: two characters of it tell whether a tag is escaped
+        self._before = ""  # the latest text: its last two characters show whether a tag is escaped
         self._held = ""
-        self._start = 0  # offset of what comes next out of it
+        self._start = 0  # offset of the next token
 
     def feed(self, chunk: str) -> list[Token]:
-        """Return the tokens that are certain once `chunk` has come."""
-        if not self._held and "<" not in chunk:  # by far the most frequent case
+        """Return the tokens that are certain after `chunk`."""
+        if not self._held and "<" not in chunk:  # by far the most common case
             return self._plain(chunk)
         text = self._held + chunk
         cut = len(text) - self._unfinished(text)
@@ -104,7 +104,7 @@ class Scanner:
         return self._split(text[:cut])
 
     def close(self) -> list[Token]:
-        """Return what is left when the stream has ended: a tag that was never finished is text."""
+        """Return what is left when the stream has ended: an unfinished tag is text."""
         held, self._held = self._held, ""
         return self._plain(held)
 
@@ -114,8 +114,8 @@ class Scanner:
         bracket = text.rfind("<", max(0, len(text) - self._spellings.longest + 1))
         if bracket < 0:
             return 0
-        tail = text[bracket:]
-        return len(tail) if tail.isascii() and tail.lower() in self._spellings.beginnings else 0
+        rest = text[bracket:]
+        return len(rest) if rest.isascii() and rest.lower() in self._spellings.beginnings else 0
 
     def _plain(self, text: str) -> list[Token]:
         """Return text that holds no tag as a token."""
@@ -152,7 +152,7 @@ def scan(text: str, dialect: Dialect) -> list[Token]:
 
 
 def has_escaped_tags(text: str, dialect: Dialect) -> bool:
-    """Tell whether the text holds tags of a block in escaped form, which are plain text to every reader.
+    """Whether the text holds a block's tags in escaped form, which every reader treats as plain text.
 
     It explains a run that did not fork: the server or the model wrote `&lt;Thread&gt;`, `\\<Thread>`,
     `\\u003cThread\\u003e` or `<\\/Thread>`.

@@ -1,6 +1,6 @@
 """What the client writes: the seed of a thread, the text that joins threads, the tags it closes early.
 
-Texts of threads are stitched as they are given, byte for byte.
+Thread texts are stitched unchanged, byte for byte.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PLACE = re.compile(r"\{(label|outline)\}")
 def fill_seed(dialect: Dialect, outline: Outline) -> str:
     """Return what opens a thread, tag and label.
 
-    Only `{label}` and `{outline}` of the dialect's seed are filled; braces in the outline itself are data.
+    Only `{label}` and `{outline}` of the dialect's seed are filled in; braces in the outline itself are data.
     """
     values = {"label": outline.label, "outline": outline.text}
     return _PLACE.sub(lambda place: values[place[1]], dialect.seed)
@@ -29,24 +29,24 @@ def thread_prefix(dialect: Dialect, outline: Outline) -> str:
 
 
 def end_thread(dialect: Dialect, text: str) -> str:
-    """Return a thread's text as it stands before its closing tag, for a thread that was cut short."""
+    """Return the text of a thread that was cut short, ready for its closing tag."""
     return text if text.endswith(dialect.thread_end) else text + dialect.thread_end
 
 
 def join_threads(dialect: Dialect, threads: Iterable[tuple[Outline, str]]) -> str:
     """Return what is appended to the context at the join: every thread, in the order given.
 
-    No thread at all gives the empty text.
+    Empty if there are no threads.
     """
     given = list(threads)
     first, *others = around_threads(dialect, [outline for outline, _ in given])
-    return first + "".join(text + behind for (_, text), behind in zip(given, others, strict=True))
+    return first + "".join(text + after for (_, text), after in zip(given, others, strict=True))
 
 
 def around_threads(dialect: Dialect, outlines: Sequence[Outline]) -> list[str]:
-    """Return what the client writes around threads at a join: before the first, between two, behind the last.
+    """Return what the client writes around threads at a join: before the first, between two, after the last.
 
-    It is one text more than there are threads; the only one is empty where there are none.
+    The list has one text more than there are threads; without threads it holds one empty text.
     """
     if not outlines:
         return [""]
@@ -54,21 +54,21 @@ def around_threads(dialect: Dialect, outlines: Sequence[Outline]) -> list[str]:
     between = [
         dialect.thread[1] + dialect.between_threads + fill_seed(dialect, outline) for outline in outlines[1:]
     ]
-    behind = dialect.thread[1] + dialect.after_threads + closing
-    return [thread_prefix(dialect, outlines[0]), *between, behind]
+    after = dialect.thread[1] + dialect.after_threads + closing
+    return [thread_prefix(dialect, outlines[0]), *between, after]
 
 
 def close_block(dialect: Dialect) -> str:
-    """Return what closes a block right behind its join, where the client has to do it.
+    """Return what closes a block right after its join, if that is the client's part.
 
-    It is empty for a dialect whose blocks have neither a tag of their own nor a conclusion.
+    Empty for a dialect whose blocks have neither a tag of their own nor a conclusion.
     """
     return "".join(pair[1] + "\n" for pair in (dialect.conclusion, dialect.block) if pair is not None)
 
 
 def close_think(dialect: Dialect) -> str:
-    """Return what ends the reasoning early, so that the model goes on with its answer.
+    """Return what ends the reasoning early, so that the model continues with its answer.
 
-    A new line has to do for a dialect that does not reason inside tags.
+    Just a newline for a dialect that does not reason inside tags.
     """
     return f"\n{dialect.think[1]}\n" if dialect.reasons_in_think else "\n"

@@ -1,6 +1,6 @@
 """A trajectory as structure: text, and blocks of threads.
 
-Every character of a text belongs to exactly one field, so what was parsed stitches to the same bytes.
+Every character of a text belongs to exactly one field, so a parsed text stitches back to the same bytes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ class BlockThread:
     """One thread of a block, as written."""
 
     gap: str
-    """What stands between it and the thread or the outlines before it."""
+    """The text between it and the thread or the outlines before it."""
     opening: str
     """Its seed: the tag that opens it, and its number."""
     label: str
-    """The number; empty where it has none."""
+    """The number; empty if it has none."""
     parts: tuple[Part, ...]
     """What it wrote: text and blocks."""
     closing: str
-    """The tag that closes it; empty where none does."""
+    """The tag that closes it; empty if unclosed."""
 
     @property
     def text(self) -> str:
@@ -45,7 +45,7 @@ class Block:
     outlines: tuple[Outline, ...]
     threads: tuple[BlockThread, ...]
     closing: str
-    """From the last thread to the tag that closes the block; empty where none does."""
+    """From the last thread to the tag that closes the block; empty if unclosed."""
 
     def stitch(self) -> str:
         """Return the block as it was written."""
@@ -62,9 +62,9 @@ class Trajectory:
     parts: tuple[Part, ...]
     """Text and blocks, in order; no text is empty."""
     repairs: tuple[Repair, ...]
-    """What had to be put right to read it, in order of reading."""
+    """The repairs made while reading it, in order."""
     answer_start: int | None
-    """Offset behind the last `</think>` outside threads; `None` where there is none."""
+    """Offset after the last `</think>` outside threads; `None` if there is none."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:

@@ -1,16 +1,15 @@
-"""The strict form of a trajectory: what a model is trained on, and what a format rate counts.
+"""The strict form of a trajectory: what models are trained on, and what a format rate measures.
 
-- `<think>` stands first, behind nothing but white space, and `</think>` closes it. All blocks stand between
-  them; there may be none. What follows `</think>` holds no tag, and may be empty. A dialect that does not
-  reason inside these tags has none of them, and its blocks stand anywhere.
-- A block is its opening tag, the outlines, one thread for each outline in the same order, a conclusion where
-  the dialect has one, and its closing tag. Outlines and threads are numbered 1, 2, 3 … without a gap, 50 at
-  most.
-- No outline and no thread is empty or holds a tag, but for blocks inside threads, down to `max_depth`.
-- Tags are spelled as the dialect has them.
-- White space that the client writes (around threads, in the seed) and the newline before the closing tag of
-  a thread must be exact: stitching and training rest on it. Elsewhere any white space between tags will do,
-  and around threads too where stitching is not exact anyway (`Dialect.exact`).
+- `<think>` comes first, after white space at most, and `</think>` closes it. All blocks stand between them;
+  there may be none. What follows `</think>` holds no tag, and may be empty. A dialect that does not reason
+  inside these tags has neither, and its blocks may stand anywhere.
+- A block is its opening tag, the outlines, one thread per outline in the same order, a conclusion if the
+  dialect has one, and its closing tag. Outlines and threads are numbered 1, 2, 3 … without a gap, up to 50.
+- No outline and no thread is empty or holds a tag, except for blocks inside threads, down to `max_depth`.
+- Tags are spelled as in the dialect, letter case included.
+- The white space that the client writes (around threads, in the seed) and the newline before a thread's
+  closing tag must be exact: stitching and training depend on it. Elsewhere any white space between tags is
+  allowed, and around threads too if stitching is not exact anyway (`Dialect.exact`).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from weaver_sdk.markup.scanner import Tag, scan
 from weaver_sdk.markup.stitching import fill_seed
 
 MOST_THREADS = 50
-"""Outlines of one block in the strict form."""
+"""Most outlines of one block in the strict form."""
 
 
 def check_well_formed(text: str, dialect: Dialect, max_depth: int = 1, *, think_open: bool = False) -> None:
@@ -33,17 +32,17 @@ def check_well_formed(text: str, dialect: Dialect, max_depth: int = 1, *, think_
     Args:
         text: a whole trajectory, without its prompt.
         dialect: the markup it is written in.
-        max_depth: how deep blocks may nest; 1 is no block inside a thread, 0 no block at all, 32 the most.
-        think_open: whether the prompt ended with `<think>`, as some chat templates have it.
+        max_depth: how deep blocks may nest; 1 allows no block inside a thread, 0 no block at all; 32 at most.
+        think_open: whether the prompt ends with `<think>`, as in some chat templates.
 
     Raises:
-        MarkupError: the first place that differs, by line and column, what it is, and what should be there.
+        MarkupError: the first violation, by line and column: what was found, and what to write instead.
     """
     _Strict(text, dialect, max_depth).trajectory(think_open)
 
 
 def is_well_formed(text: str, dialect: Dialect, max_depth: int = 1, *, think_open: bool = False) -> bool:
-    """Tell whether `check_well_formed` has nothing to say."""
+    """Whether `check_well_formed` accepts the text."""
     try:
         check_well_formed(text, dialect, max_depth, think_open=think_open)
     except MarkupError:
@@ -52,7 +51,7 @@ def is_well_formed(text: str, dialect: Dialect, max_depth: int = 1, *, think_ope
 
 
 class _Strict:
-    """A cursor over the tags of one text, which goes on only over what is as it should be."""
+    """A cursor over the tags of one text, which advances only over well-formed markup."""
 
     def __init__(self, text: str, dialect: Dialect, max_depth: int) -> None:
         self._text = text
@@ -61,7 +60,7 @@ class _Strict:
         self._max_depth = min(max_depth, DEEPEST_BLOCK)
         self._tags = [token for token in scan(text, dialect) if isinstance(token, Tag)]
         self._next = 0  # index of the next tag
-        self._at = 0  # offset behind what was read
+        self._at = 0  # offset after what was read
 
     def _fail(self, at: int, wrong: str, remedy: str) -> NoReturn:
         line = self._text.count("\n", 0, at) + 1
@@ -69,7 +68,7 @@ class _Strict:
         raise MarkupError(f"line {line}, column {column}: {wrong}; {remedy}")
 
     def _follows(self, name: TagName) -> bool:
-        """Tell whether the next tag opens `name`."""
+        """Whether the next tag opens `name`."""
         tag = self._tags[self._next] if self._next < len(self._tags) else None
         return tag is not None and tag.name == name and not tag.closing
 
@@ -77,31 +76,29 @@ class _Strict:
         """Read the next tag, which must be this one, and return the text before it."""
         due = self._pairs[name][closing]
         if self._next == len(self._tags):
-            self._fail(len(self._text), f"the text ends where {due} is due", f"write {due}")
+            self._fail(len(self._text), f"expected {due}, found the end of the text", f"write {due}")
         tag = self._tags[self._next]
         if (tag.name, tag.closing) != (name, closing):
-            self._fail(
-                tag.start, f"{tag.text} stands where {due} is due", f"write {due} first or leave it out"
-            )
+            self._fail(tag.start, f"expected {due}, found {tag.text}", f"write {due} first or leave it out")
         if not tag.exact:
-            self._fail(tag.start, f"{tag.text} is spelled in other letter case", f"write {due}")
+            self._fail(tag.start, f"{tag.text} has different letter case", f"write {due}")
         before = self._text[self._at : tag.start]
         self._next += 1
         self._at = tag.end
         return before
 
     def _take_after_blank(self, name: TagName, *, closing: bool = False) -> None:
-        """Read the next tag, which must be this one, behind nothing but white space."""
+        """Read the next tag, which must be this one, with nothing but white space before it."""
         at = self._at
         if self._take(name, closing=closing).strip():
             due = self._pairs[name][closing]
-            self._fail(at, f"text stands between tags, in front of {due}", "leave it out or move it")
+            self._fail(at, f"text between tags, before {due}", "leave it out or move it")
 
     def _check_literal(self, at: int, due: str, what: str) -> int:
-        """Return the offset behind text that must stand at `at` as it is."""
+        """Return the offset after `due`, which the text must have at `at`."""
         if not self._text.startswith(due, at):
             found = self._text[at : at + len(due)]
-            self._fail(at, f"{found!r} stands where {what} should be", f"write {due!r}")
+            self._fail(at, f"{found!r} in place of {what}", f"write {due!r}")
         return at + len(due)
 
     def trajectory(self, think_open: bool) -> None:
@@ -113,18 +110,18 @@ class _Strict:
             self._take("think", closing=True)
         if self._next < len(self._tags):
             tag = self._tags[self._next]
-            self._fail(tag.start, f"{tag.text} stands outside the reasoning and its blocks", "leave it out")
+            self._fail(tag.start, f"{tag.text} outside the reasoning and its blocks", "leave it out")
 
     def _blocks(self, depth: int, parent: str) -> None:
-        """Read the blocks that come before any other tag."""
+        """Read blocks until another tag comes."""
         opener: TagName = "outlines" if self._dialect.block is None else "block"
         while self._follows(opener):
             if depth > self._max_depth:
                 tag = self._tags[self._next]
                 self._fail(
                     tag.start,
-                    f"a block at depth {depth}, over {self._max_depth}",
-                    "take it out or raise max_depth",
+                    f"a block at depth {depth}, deeper than {self._max_depth}",
+                    "remove it or raise max_depth",
                 )
             self._block(depth, parent)
 
@@ -156,7 +153,7 @@ class _Strict:
                     at, f"the outline does not begin with {label}:", f"number outlines {stem}1, {stem}2, …"
                 )
             if not text.strip():
-                self._fail(at, f"outline {label} is empty", "say what its thread is to do")
+                self._fail(at, f"outline {label} is empty", "describe the task of its thread")
             outlines.append(Outline(label, text.strip()))
         if not outlines:
             self._fail(self._at, "the list of outlines is empty", f"write {self._dialect.outline[0]}1: …")
@@ -177,16 +174,16 @@ class _Strict:
         end = self._at - len(self._dialect.thread[1])
         written = self._text[start:end]
         if not written.strip():
-            self._fail(start, f"thread {outline.label} is empty", "write its work, or take its outline out")
+            self._fail(start, f"thread {outline.label} is empty", "write its work, or remove its outline")
         if not written.endswith(self._dialect.thread_end):
             due = f"{self._dialect.thread_end}{self._dialect.thread[1]}"
-            self._fail(end, f"thread {outline.label} does not end as it should", f"write {due!r}")
+            self._fail(end, f"thread {outline.label} has the wrong ending", f"write {due!r}")
 
     def _end(self, threads: int) -> None:
         """Read what follows the last thread of a block."""
         if self._follows("thread"):
             tag = self._tags[self._next]
-            self._fail(tag.start, f"a thread more than the {threads} outlines", "give each thread an outline")
+            self._fail(tag.start, f"more threads than the {threads} outlines", "give each thread an outline")
         if self._dialect.exact:
             self._check_literal(self._at, self._dialect.after_threads, "what follows the threads")
         if self._dialect.conclusion is not None:
