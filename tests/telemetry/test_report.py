@@ -41,15 +41,15 @@ def test_the_line_of_a_run_that_did_not_fork() -> None:
 
 
 def test_a_run_that_did_not_fork_says_why() -> None:
-    told = {row.name: row for row in rows(a_result(forks=0))}
-    assert told["forks, threads"].meaning == "the model opened no block"
-    assert "self-parallelism" not in told
+    table = {row.name: row for row in rows(a_result(forks=0))}
+    assert table["forks, threads"].meaning == "the model opened no block"
+    assert "self-parallelism" not in table
 
 
-def test_ends_that_may_be_made_up_are_told() -> None:
-    assert "ends of texts" not in {row.name for row in rows(a_result())}
-    told = text_report(replace(a_result(), reliable_finish=False)).splitlines()
-    assert [line.split("  ")[0] for line in told if "not sure" in line] == ["ends of texts"]
+def test_ends_that_may_be_made_up_are_table() -> None:
+    assert "finish reasons" not in {row.name for row in rows(a_result())}
+    table = text_report(replace(a_result(), reliable_finish=False)).splitlines()
+    assert [line.split("  ")[0] for line in table if "unreliable" in line] == ["finish reasons"]
 
 
 def test_the_table_is_plain_text() -> None:
@@ -57,11 +57,11 @@ def test_the_table_is_plain_text() -> None:
     assert text_report(a_result(repairs=repairs, cached=450)) == "\n".join(
         [
             "wall clock            2.50 s  from the problem to the answer",
-            "critical path         2.25 s  what could not run at once",
+            "critical path         2.25 s  what had to run in sequence",
             "overhead              0.25 s  wall clock minus critical path",
             "first token           0.10 s  after the problem was sent",
-            "tokens                   100  as the server counts",
-            "on the critical path      60  tokens nobody could save you",
+            "tokens                   100  as reported by the server",
+            "on the critical path      60  tokens that had to come in sequence",
             "self-parallelism        1.67  tokens / those on the critical path",
             "acceleration ratio      0.40  1 − critical path / tokens",
             "parallel ratio          0.70  share of the tokens inside threads",

@@ -11,7 +11,7 @@ from weaver_sdk.cli.drawing import Drawing, Line, cut_line
 from weaver_sdk.cli.maths import readable
 from weaver_sdk.cli.view import BOLD, DIM, MARK, PALETTE, STATE_STYLE, WHY
 from weaver_sdk.telemetry.report import seconds_text
-from weaver_sdk.telemetry.timeline import BlockLanes, Span, Timeline, ticks, time_text
+from weaver_sdk.telemetry.timeline import BlockLanes, CompletionSpan, Timeline, ticks, time_text
 
 _NUMBERS = 19  # "  12.3 s  1,204 tok"
 _MAIN = Style(color="white")
@@ -71,7 +71,7 @@ def _block(block: BlockLanes, total: float, name: int, room: int, numbers: bool)
 def _row(
     text: str,
     style: Style | None,
-    spans: list[Span],
+    spans: list[CompletionSpan],
     colour: Style,
     total: float,
     name: int,
@@ -85,13 +85,13 @@ def _row(
     return [*line, Segment(cost, DIM)] if cost else line
 
 
-def _numbers(spans: list[Span]) -> str:
+def _numbers(spans: list[CompletionSpan]) -> str:
     seconds = sum(span.seconds for span in spans)
     tokens = sum(span.tokens for span in spans)
     return f"{seconds_text(seconds):>9}{tokens:>6,} tok"
 
 
-def _bars(spans: list[Span], total: float, room: int) -> str:
+def _bars(spans: list[CompletionSpan], total: float, room: int) -> str:
     cells = [" "] * room
     for span in spans:
         if not span.tokens and span.ended <= span.started:
@@ -104,7 +104,7 @@ def _bars(spans: list[Span], total: float, room: int) -> str:
     return "".join(cells[:room])
 
 
-def _mark(span: Span | None) -> str:
+def _mark(span: CompletionSpan | None) -> str:
     if span is None:
         return MARK["waiting"]
     if span.outcome in ("length", "error", "timeout", "cancelled", None):
@@ -112,7 +112,7 @@ def _mark(span: Span | None) -> str:
     return MARK["repaired" if span.repairs or span.outcome != "done" else "done"]
 
 
-def _why(span: Span | None) -> str:
+def _why(span: CompletionSpan | None) -> str:
     if span is None:
         return " (never started)"
     if span.outcome is None:

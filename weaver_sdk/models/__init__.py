@@ -1,4 +1,4 @@
-"""The models that come with the package: weaver-nano and its sequential twin (see MODEL_CARD.md)."""
+"""The packaged models: weaver-nano and its sequential twin (see MODEL_CARD.md)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ def nano() -> Path:
     """The GGUF file of weaver-nano, the fork/join model.
 
     Raises:
-        FileNotFoundError: the package lies in an archive or was built without its weights.
+        FileNotFoundError: the package is inside an archive, or was built without its weights.
     """
     return _packaged("weaver-nano.gguf")
 
 
 def sequential_twin() -> Path:
-    """The GGUF file of the model of the same size that learned the same problems without forks: a baseline.
+    """The GGUF file of the baseline: the same size, trained on the same problems without forks.
 
     Raises:
-        FileNotFoundError: the package lies in an archive or was built without its weights.
+        FileNotFoundError: the package is inside an archive, or was built without its weights.
     """
     return _packaged("weaver-nano-sequential.gguf")
 

@@ -1,1 +1,1 @@
-"""What the runtime noted, made readable: measures, reports, timelines."""
+"""Measures, reports and timelines, computed from what a run recorded."""

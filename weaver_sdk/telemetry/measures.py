@@ -1,4 +1,4 @@
-"""The measures of a run, computed from its trace alone. Names and formulas: arXiv 2512.07843, §4."""
+"""The measures of a run, computed from its trace. Names and formulas: arXiv 2512.07843, §4."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def longest_path(parts: Iterable[tuple[float, int | None]]) -> float:
     """Return the length of the longest path through parts that follow one another.
 
     Args:
-        parts: the length of each, and after how many further parts it was waited for: 0 for one that the next
-            part waits for, `None` for one that only the end waits for.
+        parts: for each, its length, and how many further parts ran before it was waited for: 0 if the
+            next part waits for it, `None` if only the end does.
     """
     now, latest = 0.0, 0.0
     running: list[tuple[float, int]] = []  # when a part ends, and which part waits for it
@@ -66,7 +66,7 @@ def acceleration_ratio(trace: Trace) -> float:
 
 
 def self_parallelism(trace: Trace) -> float:
-    """Return total / critical path, in tokens; 1 for a run without tokens. It is no speedup."""
+    """Return total / critical path, in tokens; 1 for a run without tokens. This is not a speedup."""
     critical = critical_path_tokens(trace)
     return total_tokens(trace) / critical if critical else 1.0
 
@@ -78,26 +78,26 @@ def parallel_ratio(trace: Trace) -> float:
 
 
 def fork_prefill_tokens(trace: Trace) -> int | None:
-    """Return the input tokens of all threads that no cache held; `None` where no server said."""
+    """Return the uncached input tokens of all threads; `None` if no server reported them."""
     return known_sum(_computed(thread) for fork in forks_of(trace) for thread in fork.threads)
 
 
 def join_prefill_tokens(trace: Trace) -> int | None:
-    """Return the input tokens behind joins that no cache held; `None` where no server said."""
-    return known_sum(_computed(segment) for segment in _behind_joins(trace))
+    """Return the uncached input tokens after joins; `None` if no server reported them."""
+    return known_sum(_computed(segment) for segment in _after_joins(trace))
 
 
 def join_seconds(trace: Trace) -> float:
-    """Return the seconds from sending the first request behind each join to its first token, summed."""
+    """Return the seconds from sending the first request after each join to its first token, summed."""
     return sum(
         segment.first_token - segment.started
-        for segment in _behind_joins(trace)
+        for segment in _after_joins(trace)
         if segment.first_token is not None
     )
 
 
 def forks_of(trace: Trace) -> Iterator[Fork]:
-    """Yield every block, nested ones behind the block they lie in."""
+    """Yield every block, nested ones after the block that holds them."""
     for part in trace:
         if isinstance(part, Fork):
             yield part
@@ -106,13 +106,13 @@ def forks_of(trace: Trace) -> Iterator[Fork]:
 
 
 def known_sum(counts: Iterable[int | None]) -> int | None:
-    """Return the sum of the counts that are known; `None` where none is."""
+    """Return the sum of the known counts; `None` if there are none."""
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 
 
 def slowest_thread(fork: Fork) -> Thread | None:
-    """Return the thread that a block waited for; `None` where it has none."""
+    """Return the thread that a block waited for; `None` if it has no threads."""
     return max(fork.threads, key=lambda thread: thread.ended, default=None)
 
 
@@ -124,18 +124,18 @@ def _critical_seconds(thread: Thread) -> float:
     return critical_path_seconds(thread.trace) if thread.trace else thread.ended - thread.started
 
 
-def _behind_joins(trace: Trace) -> Iterator[Segment]:
-    """Yield each segment that follows a block, those inside threads included."""
+def _after_joins(trace: Trace) -> Iterator[Segment]:
+    """Yield each segment that follows a block, also inside threads."""
     for before, part in zip([None, *trace], trace, strict=False):
         if isinstance(part, Fork):
             for thread in part.threads:
-                yield from _behind_joins(thread.trace)
+                yield from _after_joins(thread.trace)
         elif isinstance(before, Fork):
             yield part
 
 
 def _computed(part: Segment | Thread | Fork) -> int | None:
-    if isinstance(part, Thread) and part.trace:  # what it asked for after its own forks is prefilled at joins
+    if isinstance(part, Thread) and part.trace:  # later requests of a thread that forks count as joins
         part = next((piece for piece in part.trace if isinstance(piece, Fork) or piece.tokens), part.trace[0])
     if isinstance(part, Fork) or part.prompt_tokens is None or part.cached_prompt_tokens is None:
         return None

@@ -1,4 +1,4 @@
-"""What a run cost, in words: one line, or a table of rows. Plain text; the terminal and the page style it."""
+"""What a run cost, in words: one line, or a table of rows. Plain text; terminal and HTML page style it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from weaver_sdk.result import ModelUsage, Repair, Result, Telemetry
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One measure of a run, ready to be printed."""
+class Measure:
+    """One measure of a run, ready to print."""
 
     name: str
     value: str
@@ -18,7 +18,7 @@ class Row:
 
 
 def seconds_text(seconds: float) -> str:
-    """Return a length of time as people read it: `0.42 s`, `12.3 s`, `2 min 05 s`."""
+    """Return a duration as people read it: `0.42 s`, `12.3 s`, `2 min 05 s`."""
     if seconds < 9.995:
         return f"{seconds:.2f} s"
     if seconds < 99.95:
@@ -38,7 +38,7 @@ def timing_line(telemetry: Telemetry) -> str:
 
 
 def timing_parts(telemetry: Telemetry) -> list[str]:
-    """Return the pieces of the line, for who has to break it."""
+    """Return the parts of `timing_line`, for callers that wrap it."""
     parts = [f"{seconds_text(telemetry.wall_seconds)} wall"]
     if telemetry.forks:
         parts += [
@@ -58,48 +58,62 @@ def timing_parts(telemetry: Telemetry) -> list[str]:
     return parts
 
 
-def rows(result: Result) -> list[Row]:
-    """Return the measures of a run, the most wanted first."""
+def rows(result: Result) -> list[Measure]:
+    """Return the measures of a run, the most important first."""
     t = result.telemetry
     table = [
-        Row("wall clock", seconds_text(t.wall_seconds), "from the problem to the answer"),
-        Row("critical path", seconds_text(t.critical_path_seconds), "what could not run at once"),
-        Row("overhead", seconds_text(max(0.0, t.overhead_seconds)), "wall clock minus critical path"),
+        Measure("wall clock", seconds_text(t.wall_seconds), "from the problem to the answer"),
+        Measure("critical path", seconds_text(t.critical_path_seconds), "what had to run in sequence"),
+        Measure("overhead", seconds_text(max(0.0, t.overhead_seconds)), "wall clock minus critical path"),
     ]
     if t.time_to_first_token is not None:
-        table.append(Row("first token", seconds_text(t.time_to_first_token), "after the problem was sent"))
-    counted = {"usage": "as the server counts", "token_ids": "token ids counted", "chunks": "chunks counted"}
+        table.append(
+            Measure("first token", seconds_text(t.time_to_first_token), "after the problem was sent")
+        )
+    counted = {
+        "usage": "as reported by the server",
+        "token_ids": "counted token ids",
+        "chunks": "counted chunks",
+    }
     table += [
-        Row("tokens", f"{t.total_tokens:,}", counted[t.tokens_from]),
-        Row("on the critical path", f"{t.critical_path_tokens:,}", "tokens nobody could save you"),
+        Measure("tokens", f"{t.total_tokens:,}", counted[t.tokens_from]),
+        Measure("on the critical path", f"{t.critical_path_tokens:,}", "tokens that had to come in sequence"),
     ]
     if t.forks:
         table += [
-            Row("self-parallelism", f"{t.self_parallelism:.2f}", "tokens / those on the critical path"),
-            Row("acceleration ratio", f"{t.acceleration_ratio:.2f}", "1 − critical path / tokens"),
-            Row("parallel ratio", f"{t.parallel_ratio:.2f}", "share of the tokens inside threads"),
+            Measure("self-parallelism", f"{t.self_parallelism:.2f}", "tokens / those on the critical path"),
+            Measure("acceleration ratio", f"{t.acceleration_ratio:.2f}", "1 − critical path / tokens"),
+            Measure("parallel ratio", f"{t.parallel_ratio:.2f}", "share of the tokens inside threads"),
         ]
     elif t.wall_seconds > 0:
-        table.append(Row("tokens a second", f"{t.total_tokens / t.wall_seconds:.0f}", "of the wall clock"))
-    table.append(Row("forks, threads", f"{t.forks}, {t.threads}", _why_no_fork(result)))
+        table.append(
+            Measure("tokens a second", f"{t.total_tokens / t.wall_seconds:.0f}", "of the wall clock")
+        )
+    table.append(Measure("forks, threads", f"{t.forks}, {t.threads}", _why_no_fork(result)))
     if t.prompt_tokens is not None:
-        table.append(Row("input tokens", f"{t.prompt_tokens:,}", _from_cache(t)))
+        table.append(Measure("input tokens", f"{t.prompt_tokens:,}", _from_cache(t)))
     if t.join_prefill_tokens is not None:
         ahead = f", {t.warm_prefill_tokens:,} ahead of them" if t.warm_prefill_tokens else ""
-        meaning = f"{seconds_text(t.join_seconds)} to the first tokens behind them{ahead}"
-        table.append(Row("computed again at joins", f"{t.join_prefill_tokens:,}", meaning))
-    table.append(Row("requests", f"{t.requests:,}", f"{t.retries} sent again" if t.retries else ""))
+        meaning = f"{seconds_text(t.join_seconds)} to the first tokens after them{ahead}"
+        table.append(Measure("computed again at joins", f"{t.join_prefill_tokens:,}", meaning))
+    table.append(Measure("requests", f"{t.requests:,}", f"{t.retries} sent again" if t.retries else ""))
     if len(t.models) > 1:
-        table += [Row(f"model {name}", f"{used.tokens:,}", _used(used)) for name, used in t.models.items()]
+        table += [
+            Measure(f"model {name}", f"{used.tokens:,}", _used(used)) for name, used in t.models.items()
+        ]
     if t.cost is not None:
-        table.append(Row("cost", cost_text(t.cost), "by the prices that were given"))
+        table.append(Measure("cost", cost_text(t.cost), "by the prices that were given"))
     if not result.reliable_finish:
-        table.append(Row("ends of texts", "not sure", "a cut one may pass for whole: see reliable_finish"))
+        table.append(
+            Measure(
+                "finish reasons", "unreliable", "a truncated stream may look complete: see reliable_finish"
+            )
+        )
     return table
 
 
 def text_report(result: Result) -> str:
-    """Return the measures of a run as an aligned table of plain text, and its repairs below."""
+    """Return the measures of a run as an aligned plain-text table, followed by its repairs."""
     table = rows(result)
     name = max(len(row.name) for row in table)
     value = max(len(row.value) for row in table)
@@ -109,12 +123,12 @@ def text_report(result: Result) -> str:
 
 def repairs(mended: Iterable[Repair]) -> list[str]:
     """Return repairs of a run in words, each with its place."""
-    told = []
+    lines = []
     for repair in mended:
         place = f"fork {repair.fork}, " if repair.fork is not None else ""
         place += f"thread {repair.thread}, " if repair.thread is not None else ""
-        told.append(f"{place}{repair.kind.replace('_', ' ')}: {repair.done}")
-    return told
+        lines.append(f"{place}{repair.kind.replace('_', ' ')}: {repair.done}")
+    return lines
 
 
 def cost_text(cost: float) -> str:
@@ -131,19 +145,19 @@ def _from_cache(telemetry: Telemetry) -> str:
 
 def _used(used: ModelUsage) -> str:
     """Say what one of several models did, beside its tokens."""
-    told = [used.model, count_text(used.requests, "request")]
+    words = [used.model, count_text(used.requests, "request")]
     if used.prompt_tokens is not None:
-        told.append(f"{used.prompt_tokens:,} input tokens")
+        words.append(f"{used.prompt_tokens:,} input tokens")
     if used.cost is not None:
-        told.append(f"cost {cost_text(used.cost)}")
-    return ", ".join(told)
+        words.append(f"cost {cost_text(used.cost)}")
+    return ", ".join(words)
 
 
 _NO_FORK = {
     "sequential_mode": "sequential mode",
     "no_tag": "the model opened no block",
     "not_divided": "the model saw no parts worth a fork",
-    "escaped_tags": "the tags came escaped",
+    "escaped_tags": "the tags were escaped",
     "unreadable_outlines": "its outlines could not be read",
     "max_depth": "the budget allows no block",
     "max_forks": "the budget allows no more blocks",

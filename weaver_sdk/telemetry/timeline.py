@@ -1,4 +1,4 @@
-"""A past run as lanes over time, built from its events: whole, or as far as they go."""
+"""A past run as lanes over time, built from its events, even if they break off."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from weaver_sdk.result import Outcome, Result
 
 
 @dataclass(frozen=True, kw_only=True)
-class Span:
-    """A stretch of decoding: one completion. Times are seconds since the run began."""
+class CompletionSpan:
+    """One completion in time. Times are seconds since the run began."""
 
     started: float
     first: float | None
-    """When its first text came; before that the server read the prompt."""
+    """When its first text came; before that, the server was prefilling."""
     ended: float
     tokens: int
     text: str
     outcome: Outcome | None
-    """`None` where the events break off before its end."""
+    """`None` if the events break off before its end."""
     error: str | None = None
     repairs: tuple[str, ...] = ()
-    """What was mended, in words."""
+    """Its repairs, in words."""
 
     @property
     def seconds(self) -> float:
@@ -39,9 +39,9 @@ class ThreadLane:
     thread: int
     label: str
     outline: str
-    span: Span | None
+    span: CompletionSpan | None
     """All of it; `None` where its request was never sent."""
-    requests: tuple[Span, ...] = ()
+    requests: tuple[CompletionSpan, ...] = ()
     """Its completions, in order; a thread may ask several times, and wait for threads of its own."""
 
 
@@ -66,29 +66,29 @@ class Timeline:
     mode: Mode
     seconds: float
     """The time of the last event."""
-    main: tuple[Span, ...]
-    """The main line, from join to fork."""
+    main: tuple[CompletionSpan, ...]
+    """The completions of the main line."""
     blocks: tuple[BlockLanes, ...]
     retries: tuple[tuple[float, str], ...]
     repairs: tuple[str, ...]
-    """What was mended outside threads."""
+    """The repairs outside threads, in words."""
     result: Result | None
-    """`None` where the events break off before the end of the run."""
+    """`None` if the events break off before the end of the run."""
 
     @property
     def text(self) -> str:
-        """The trajectory, as far as it is known."""
+        """The trajectory, as far as the events go."""
         return self.result.text if self.result is not None else "".join(span.text for span in self.main)
 
-    def spans(self) -> Iterator[Span]:
-        """Yield every stretch of decoding."""
+    def spans(self) -> Iterator[CompletionSpan]:
+        """Yield every completion."""
         yield from self.main
         for block in self.blocks:
             yield from (lane.span for lane in block.threads if lane.span is not None)
 
 
 @dataclass
-class _Piece:
+class _OpenSpan:
     started: float
     first: float | None = None
     ended: float = 0.0
@@ -106,8 +106,8 @@ class _Piece:
         if self.first is None:
             self.first = at
 
-    def span(self, repairs: Sequence[str] = ()) -> Span:
-        return Span(
+    def span(self, repairs: Sequence[str] = ()) -> CompletionSpan:
+        return CompletionSpan(
             started=self.started,
             first=self.first,
             ended=max(self.ended, self.started),
@@ -128,13 +128,13 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
     if not events:
         raise ValueError("a timeline needs at least one event")
     start, last = events[0], events[-1]
-    main = [_Piece(started=0.0)]
-    threads: dict[tuple[int, int], _Piece] = {}
-    requests: dict[tuple[int, int], list[_Piece]] = {}
-    numbered: dict[int, _Piece] = {}
+    main = [_OpenSpan(started=0.0)]
+    threads: dict[tuple[int, int], _OpenSpan] = {}
+    requests: dict[tuple[int, int], list[_OpenSpan]] = {}
+    numbered: dict[int, _OpenSpan] = {}
     opened: dict[int, tuple[float, tuple[str, ...], tuple[str, ...], tuple[int, int] | None]] = {}
     joined: dict[int, float] = {}
-    mended: dict[tuple[int | None, int | None], list[str]] = {}
+    repaired: dict[tuple[int | None, int | None], list[str]] = {}
     retries: list[tuple[float, str]] = []
     result: Result | None = None
     for event in events:
@@ -142,22 +142,22 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
             case "segment_delta":
                 main[-1].add(event)
             case "thread_started":
-                threads[event.fork, event.thread] = _Piece(started=event.at, ended=event.at)
+                threads[event.fork, event.thread] = _OpenSpan(started=event.at, ended=event.at)
             case "thread_delta":
-                piece = threads.setdefault((event.fork, event.thread), _Piece(started=event.at))
+                piece = threads.setdefault((event.fork, event.thread), _OpenSpan(started=event.at))
                 piece.add(event)
                 if asked := requests.get((event.fork, event.thread)):
                     asked[-1].add(event)
             case "request_started":
                 if event.fork is not None and event.thread is not None:
                     asked = requests.setdefault((event.fork, event.thread), [])
-                    numbered[event.request] = _Piece(started=event.at, ended=event.at)
+                    numbered[event.request] = _OpenSpan(started=event.at, ended=event.at)
                     asked.append(numbered[event.request])
             case "request_finished":
                 if found := numbered.get(event.request):
                     found.ended, found.tokens, found.outcome = event.at, event.tokens, event.outcome
             case "thread_finished":
-                piece = threads.setdefault((event.fork, event.thread), _Piece(started=event.at))
+                piece = threads.setdefault((event.fork, event.thread), _OpenSpan(started=event.at))
                 piece.ended, piece.tokens = event.at, event.tokens
                 piece.outcome, piece.error = event.outcome, event.error
             case "fork_opened":
@@ -167,10 +167,10 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
             case "joined":
                 joined[event.fork] = event.at
                 if event.parent is None:
-                    main.append(_Piece(started=event.at, ended=event.at))
+                    main.append(_OpenSpan(started=event.at, ended=event.at))
             case "repaired":
                 repair = event.repair
-                mended.setdefault((repair.fork, repair.thread), []).append(
+                repaired.setdefault((repair.fork, repair.thread), []).append(
                     f"{repair.kind.replace('_', ' ')}: {repair.done}"
                 )
             case "retried":
@@ -187,7 +187,7 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
         lanes = []
         for place, (outline, label) in enumerate(zip(outlines, labels, strict=False), 1):
             whole = threads.get((fork, place))
-            span = whole.span(mended.pop((fork, place), [])) if whole is not None else None
+            span = whole.span(repaired.pop((fork, place), [])) if whole is not None else None
             sent = tuple(piece.span() for piece in requests.get((fork, place), []))
             lanes.append(ThreadLane(thread=place, label=label, outline=outline, span=span, requests=sent))
         end = joined.get(fork, last.at)
@@ -201,17 +201,17 @@ def build_timeline(events: Sequence[Event]) -> Timeline:
         main=_main(main, result),
         blocks=tuple(blocks),
         retries=tuple(retries),
-        repairs=tuple(text for texts in mended.values() for text in texts),
+        repairs=tuple(text for texts in repaired.values() for text in texts),
         result=result,
     )
 
 
-def _main(pieces: list[_Piece], result: Result | None) -> tuple[Span, ...]:
-    """The spans of the main line; a finished run knows their times and tokens better than its events do."""
+def _main(pieces: list[_OpenSpan], result: Result | None) -> tuple[CompletionSpan, ...]:
+    """Return the main line's spans; a result has more exact times and tokens than the events."""
     if result is None:
         return tuple(piece.span() for piece in pieces if piece.text)
     return tuple(
-        Span(
+        CompletionSpan(
             started=segment.started,
             first=segment.first_token,
             ended=segment.ended,
@@ -225,7 +225,7 @@ def _main(pieces: list[_Piece], result: Result | None) -> tuple[Span, ...]:
 
 
 def ticks(seconds: float, most: int) -> list[float]:
-    """Return round times from 0 to the end of the run, at most `most` of them and never less than 1."""
+    """Return round times from 0 to the end of the run: at least 1, at most `most` of them."""
     if seconds <= 0 or most < 2:
         return [0.0]
     step = 10.0**-6

@@ -1,4 +1,4 @@
-"""The trace file: every event of a run as one line of JSON, readable even where the run broke off."""
+"""The trace file: every event of a run as one line of JSON, readable even if the run broke off."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from weaver_sdk.events import Event, dump_event, load_event
 
 @contextmanager
 def recording(file: Path | None, *, append: bool = False) -> Iterator[Callable[[Event], None]]:
-    """Give out a function that writes an event to the file, line by line; `None` records nothing.
+    """Yield a function that appends an event to the file as a line; without a file it records nothing.
 
     Args:
-        append: keep the runs that the file holds already.
+        append: keep the runs that are already in the file.
 
     Raises:
         ConfigurationError: the file cannot be written.
@@ -43,19 +43,19 @@ class TraceFile:
     runs: list[list[Event]]
     """The events of each run, in order; a file may hold several."""
     unreadable: list[int] = field(default_factory=list)
-    """The numbers of the lines that are no events."""
+    """The numbers of the lines that are not events."""
 
     @property
     def broken_off(self) -> list[str]:
-        """The ids of the runs that have no end."""
+        """The ids of the runs without an end."""
         return [run[0].run_id for run in self.runs if run[-1].kind != "run_finished"]
 
 
 def read_trace(file: Path) -> TraceFile:
-    """Read what can be read of a trace file.
+    """Read a trace file, skipping unreadable lines.
 
     Raises:
-        ConfigurationError: there is no such file, or not one line of it is an event.
+        ConfigurationError: the file cannot be read, or no line of it is an event.
     """
     runs: dict[str, list[Event]] = {}
     unreadable: list[int] = []

@@ -1,7 +1,7 @@
 """A timeline as one self-contained page: the lanes, the text on hover, the tables.
 
-Nothing is loaded from anywhere. Everything that a model or a user wrote goes through `escape`; the page's own
-policy forbids all but its own style and script.
+The page loads nothing. Everything that a model or a user wrote goes through `escape`; the page's content
+security policy allows only its own style and script.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from importlib.resources import files
 
 from weaver_sdk.result import Outcome
 from weaver_sdk.telemetry.report import count_text, repairs, rows, seconds_text, timing_line
-from weaver_sdk.telemetry.timeline import BlockLanes, Span, ThreadLane, Timeline, ticks, time_text
+from weaver_sdk.telemetry.timeline import BlockLanes, CompletionSpan, ThreadLane, Timeline, ticks, time_text
 
 _COLOURS = 6
 
 
 def timeline_page(timelines: Sequence[Timeline], notes: Sequence[str] = ()) -> str:
-    """Return the page of one or several runs.
+    """Return the page of one or more runs.
 
     Args:
-        notes: what the reader should know about the file it was made from.
+        notes: warnings about the trace file, shown at the top.
     """
     page = files("weaver_sdk.telemetry").joinpath("timeline_page.html").read_text("utf-8")
-    told = "".join(f'<p class="warn">{escape(note)}</p>' for note in notes)
-    body = told + "\n".join(_run(place, timeline) for place, timeline in enumerate(timelines, 1))
+    warnings = "".join(f'<p class="warn">{escape(note)}</p>' for note in notes)
+    body = warnings + "\n".join(_run(place, timeline) for place, timeline in enumerate(timelines, 1))
     title = f"weaver: {timelines[0].problem[:80]}" if timelines else "weaver"
-    # the title first: what it holds must not be taken for a place to fill
+    # the title first: text in it must not be taken for a placeholder
     before, _, after = page.partition("{{title}}")
     middle, _, end = after.partition("{{runs}}")
     return before + escape(title) + middle + body + end
@@ -58,9 +58,9 @@ def _run(place: int, timeline: Timeline) -> str:
         parts.append("</table>")
     if timeline.blocks:
         parts += ["<h2>Threads</h2>", *_threads(timeline)]
-    told = repairs(result.repairs) if result is not None else list(timeline.repairs)
-    if told:
-        parts += ["<h2>Repairs</h2><ul>", *(f"<li>{escape(text)}</li>" for text in told), "</ul>"]
+    lines = repairs(result.repairs) if result is not None else list(timeline.repairs)
+    if lines:
+        parts += ["<h2>Repairs</h2><ul>", *(f"<li>{escape(text)}</li>" for text in lines), "</ul>"]
     parts.append(
         f'<details><summary>The whole text</summary><p class="text">{escape(timeline.text)}</p></details>'
     )
@@ -87,7 +87,7 @@ def _picture(place: int, timeline: Timeline) -> Iterator[str]:
 
 
 def _mark(mark: float, total: float) -> str:
-    last = " class=last" if mark > 0.93 * total else ""  # its words stand to the left, inside the picture
+    last = " class=last" if mark > 0.93 * total else ""  # its label goes to the left, inside the picture
     return f'<span{last} style="left:{mark / total:.4%}">{time_text(mark)}</span>'
 
 
@@ -117,11 +117,13 @@ def _title(lane: ThreadLane) -> str:
     return f"{lane.label} {lane.outline}"
 
 
-def _bar(name: str, title: str, span: Span, total: float, hue: str) -> str:
+def _bar(name: str, title: str, span: CompletionSpan, total: float, hue: str) -> str:
     read = 1.0 if span.first is None else min(1.0, (span.first - span.started) / max(span.seconds, 1e-9))
-    told = f"{title}: {seconds_text(span.seconds)}, {count_text(span.tokens, 'token')}, {_outcome(span)}"
+    description = (
+        f"{title}: {seconds_text(span.seconds)}, {count_text(span.tokens, 'token')}, {_outcome(span)}"
+    )
     return (
-        f'<button class="bar {_state(span)}" data-text="{name}" aria-label="{escape(told)}" '
+        f'<button class="bar {_state(span)}" data-text="{name}" aria-label="{escape(description)}" '
         f'style="left:{span.started / total:.4%};width:{span.seconds / total:.4%};--hue:{hue}">'
         f'<i class="read" style="width:{read:.2%}"></i>'
         f'<i class="write" style="width:{1 - read:.2%}"></i></button>'
@@ -150,27 +152,27 @@ def _thread_row(block: BlockLanes, lane: ThreadLane) -> str:
     first = "" if span.first is None else seconds_text(span.first - span.started)
     writing = span.ended - (span.started if span.first is None else span.first)
     rate = f"{span.tokens / writing:.0f}" if writing > 0.01 and span.tokens > 1 else ""
-    mended = "".join(f'<div class="warn">{escape(text)}</div>' for text in span.repairs)
+    warnings = "".join(f'<div class="warn">{escape(text)}</div>' for text in span.repairs)
     error = f'<div class="bad">{escape(span.error)}</div>' if span.error else ""
     mood = {"done": "good", "repaired": "warn", "cut": "bad"}[_state(span)]
     return (
         f"<tr>{cells}<td><details><summary>{outline}</summary>"
-        f'<p class="text">{escape(span.text)}</p></details>{mended}{error}</td>'
+        f'<p class="text">{escape(span.text)}</p></details>{warnings}{error}</td>'
         f'<td class="num">{span.tokens:,}</td><td class="num">{span.seconds:.2f}</td>'
         f'<td class="num hide-narrow">{first}</td><td class="num hide-narrow">{rate}</td>'
         f'<td class="word {mood}">{_outcome(span)}</td></tr>'
     )
 
 
-def _main_outcome(span: Span) -> Outcome | None:
-    return "done" if span.outcome == "eos" else span.outcome  # how a main line ends, when all is well
+def _main_outcome(span: CompletionSpan) -> Outcome | None:
+    return "done" if span.outcome == "eos" else span.outcome  # how a main line normally ends
 
 
-def _outcome(span: Span) -> str:
+def _outcome(span: CompletionSpan) -> str:
     return span.outcome or "not ended"
 
 
-def _state(span: Span) -> str:
+def _state(span: CompletionSpan) -> str:
     if span.outcome in ("length", "error", "timeout", "cancelled", None):
         return "cut"
     return "repaired" if span.repairs or span.outcome != "done" else "done"

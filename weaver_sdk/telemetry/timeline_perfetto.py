@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from weaver_sdk.telemetry.timeline import Span, Timeline
+from weaver_sdk.telemetry.timeline import CompletionSpan, Timeline
 
 _ROW = 1_000
-"""Rows of one block: the row of a thread is block × 1,000 + thread, so blocks stand in order."""
+"""Row numbers per block: a thread's row is block × 1,000 + thread, which keeps blocks in order."""
 
 
 def perfetto_json(timelines: Sequence[Timeline]) -> str:
-    """Return the runs as trace-event JSON: a process a run, a row a thread. Times are microseconds."""
+    """Return the runs as trace-event JSON: one process per run, one row per thread, times in microseconds."""
     events = [event for place, timeline in enumerate(timelines, 1) for event in _run(place, timeline)]
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events})
 
@@ -38,20 +38,20 @@ def _run(process: int, timeline: Timeline) -> Iterator[dict[str, Any]]:
     yield from _running(process, timeline)
 
 
-def _span(process: int, row: int, name: str, span: Span) -> Iterator[dict[str, Any]]:
+def _span(process: int, row: int, name: str, span: CompletionSpan) -> Iterator[dict[str, Any]]:
     where = {"ph": "X", "pid": process, "tid": row}
-    told: dict[str, Any] = {"tokens": span.tokens, "outcome": span.outcome, "text": span.text}
+    args: dict[str, Any] = {"tokens": span.tokens, "outcome": span.outcome, "text": span.text}
     if span.error:
-        told["error"] = span.error
+        args["error"] = span.error
     if span.repairs:
-        told["repairs"] = list(span.repairs)
-    yield where | {"name": name, "ts": _us(span.started), "dur": _us(span.seconds), "args": told}
-    if span.first is not None:  # a slice inside the other: the time until the first token
+        args["repairs"] = list(span.repairs)
+    yield where | {"name": name, "ts": _us(span.started), "dur": _us(span.seconds), "args": args}
+    if span.first is not None:  # a slice inside the other, up to the first token
         yield where | {"name": "reading", "ts": _us(span.started), "dur": _us(span.first - span.started)}
 
 
 def _running(process: int, timeline: Timeline) -> Iterator[dict[str, Any]]:
-    """How many completions run at each moment, as a counter."""
+    """Yield how many completions run at each moment, as a counter."""
     steps = sorted(step for span in timeline.spans() for step in ((span.started, 1), (span.ended, -1)))
     running = 0
     for at, change in steps:
