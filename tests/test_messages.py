@@ -199,7 +199,7 @@ def test_what_is_no_text_is_named_with_what_to_do(content: Any, named: str) -> N
         (RESULT, r"role 'tool'.*api=\"chat\""),
         (CALL, r"calls tools.*api=\"chat\""),
         ({"role": "robot", "content": "x"}, "role 'robot', but templates know system, user and assistant"),
-        ({"role": "user"}, "lacks a content"),
+        ({"role": "user"}, "has no content"),
     ],
 )
 def test_a_turn_that_no_template_can_write_is_refused(turn: Message, complaint: str) -> None:
@@ -250,8 +250,8 @@ class Turn:
         ([user([])], r"the content of messages\[0\] is empty"),
         ([user(7)], r"the content of messages\[0\] is a int: give a text, or a list of parts"),
         ([user({"type": "text"})], r"the content of messages\[0\] is a dict"),
-        ([user(["Q"])], r"messages\[0\], part 0 is no content part: give a dict with a type"),
-        ([user([IMAGE, {"text": "Q"}])], r"messages\[0\], part 1 is no content part"),
+        ([user(["Q"])], r"messages\[0\], part 0 is not a content part: give a dict with a type"),
+        ([user([IMAGE, {"text": "Q"}])], r"messages\[0\], part 1 is not a content part"),
         (
             [user([{"type": "text", "text": None}])],
             r'messages\[0\], part 0 is of type "text" and has no text',

@@ -132,7 +132,7 @@ def test_what_another_version_wrote_is_read() -> None:
     [
         ("{", "Invalid JSON"),
         ("[]", "not the data of a result: "),
-        ("{}", r"run_id: Field required \(and \d+ more faults\)"),
+        ("{}", r"run_id: Field required \(and \d+ more errors\)"),
         (BASE.replace('"retries": 0', '"retries": "my secret"'), r"telemetry\.retries: "),
         (BASE.replace('"stop"', '"my secret"'), "finish: "),
     ],

@@ -1,4 +1,4 @@
-"""Many runs, some of them at once, each result as it is done."""
+"""Many runs, several at once; each result as soon as it is done."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ async def results_of(
     *,
     fatal: Callable[[BaseException], bool] = lambda error: False,
 ) -> AsyncGenerator[Result, None]:
-    """Yield the result of each problem as it is done; closing the generator ends all runs.
+    """Yield each result as soon as it is done; closing the generator ends all runs.
 
     Args:
         problems: read one by one, as runs end.
-        solve: called with a problem's place and the problem.
+        solve: called with a problem's index and the problem.
         concurrency: runs at once.
         fatal: which errors end all runs at once, beside those that are no `WeaverError`.
 

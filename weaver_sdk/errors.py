@@ -2,19 +2,19 @@
 
     WeaverError
     ├── ConfigurationError      an argument or setting is wrong or contradicts another
-    ├── BackendError            a completion could not be had from the server
+    ├── BackendError            a completion failed at the server
     │   ├── APIStatusError      the server answered with an error (an HTTP status, or one inside a 200)
-    │   ├── ConnectionFailed    no connection, or it broke before the answer began
-    │   ├── IdleTimeout         the socket stayed open and silent for too long
+    │   ├── ConnectionFailed    no connection, or it broke before the response was complete
+    │   ├── IdleTimeout         the connection stayed open but silent for too long
     │   ├── TruncatedStream     the stream ended without a finish reason or [DONE]
-    │   └── ProtocolError       the server sent something that is not the protocol
+    │   └── ProtocolError       the server's response does not follow the protocol
     ├── EngineError             a server that we start ourselves
     │   ├── EngineNotInstalled  the package of the engine is missing
     │   └── EngineStartFailed   the engine did not become ready
-    ├── BudgetError             a budget that cannot be kept (a negative limit, say)
-    └── MarkupError             text that is not well-formed, where the caller asked for the strict form
+    ├── BudgetError             a budget that cannot be kept, such as a negative limit
+    └── MarkupError             text that is not well-formed, if the caller asked for the strict form
 
-A bad *thread* is none of these: it is closed, joined, and noted as a `Repair` in the result.
+A bad *thread* raises none of these: it is closed and joined, and noted as a `Repair` in the result.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class WeaverError(Exception):
     """The root of every error that this package raises on purpose."""
 
     result: Result | None = None
-    """What the run had done when it failed, where a run failed: work already done is never lost."""
+    """What the run had done when it failed; `None` if no run did. Finished work is never lost."""
 
 
 def partial_result(error: BaseException) -> Result | None:
-    """Return what a run had done, from whatever ended it; `None` where that was no run.
+    """Return what a run had done, from the exception that ended it; `None` if it ended no run.
 
-    `asyncio.wait_for` raises a `TimeoutError` of its own, and the run's cancellation is its cause; so causes
-    and contexts are searched as well.
+    `asyncio.wait_for` raises its own `TimeoutError`, whose cause is the run's cancellation; so causes and
+    contexts are searched too.
     """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -53,11 +53,11 @@ def partial_result(error: BaseException) -> Result | None:
 
 
 class ConfigurationError(WeaverError):
-    """An argument or setting is wrong, missing, or contradicts another one."""
+    """An argument or setting is wrong, missing, or contradicts another."""
 
 
 class BackendError(WeaverError):
-    """A completion could not be had from the server."""
+    """A completion failed at the server."""
 
     retryable = False
 
@@ -76,24 +76,24 @@ class APIStatusError(BackendError):
     ) -> None:
         super().__init__(message)
         self.status = status
-        """The HTTP status; for an error inside a 200 the code that the error object carries, else 200."""
+        """The HTTP status; for an error inside a 200, the error object's code, else 200."""
         self.code = code
-        """The server's own word for the error, such as "rate_limit_exceeded"."""
+        """The server's error code, such as "rate_limit_exceeded"."""
         self.retry_after = retry_after
-        """Seconds that the server asked us to wait, where it did."""
+        """Seconds that the server asked us to wait; `None` if it did not."""
         self.retryable = (
             should_retry if should_retry is not None else status in {408, 409, 429} or status >= 500
         )
 
 
 class ConnectionFailed(BackendError):
-    """No connection to the server, or it broke before the answer was whole."""
+    """No connection to the server, or it broke before the response was complete."""
 
     retryable = True
 
 
 class IdleTimeout(BackendError):
-    """The connection stayed open, but nothing arrived for the allowed number of seconds."""
+    """The connection stayed open, but nothing arrived within the idle timeout."""
 
     retryable = True
 
@@ -105,7 +105,7 @@ class TruncatedStream(BackendError):
 
 
 class ProtocolError(BackendError):
-    """The server sent something that is not the completions protocol: HTML, broken JSON, a wrong shape."""
+    """The response does not follow the completions protocol: HTML, broken JSON, a wrong shape."""
 
 
 class EngineError(WeaverError):
@@ -125,4 +125,4 @@ class BudgetError(WeaverError):
 
 
 class MarkupError(WeaverError):
-    """Text that is not well-formed markup, raised only where the caller asked for the strict form."""
+    """Text that is not well-formed markup; raised only if the caller asked for the strict form."""

@@ -27,7 +27,7 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanReady:
-    """A model has answered how the work is to be divided."""
+    """A model has written a plan of how to divide the work."""
 
     kind: Literal["plan_ready"] = "plan_ready"
     run_id: str
@@ -40,7 +40,7 @@ class PlanReady:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestStarted:
-    """A request for a completion left for its server."""
+    """A completion request was sent."""
 
     kind: Literal["request_started"] = "request_started"
     run_id: str
@@ -48,16 +48,16 @@ class RequestStarted:
     request: int
     """Its number in the run, counted from 1."""
     model: str
-    """Which of the run's models is asked."""
+    """Which of the run's models it goes to."""
     phase: Phase
-    """What its text will be for, at first."""
+    """What its text is for, at first."""
     fork: int | None = None
     thread: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestFinished:
-    """A completion came to its end, well or not."""
+    """A completion ended, successfully or not."""
 
     kind: Literal["request_finished"] = "request_finished"
     run_id: str
@@ -67,9 +67,9 @@ class RequestFinished:
     tokens: int
     """Tokens that the model wrote."""
     prompt_tokens: int | None = None
-    """Input tokens; `None` where the server does not say."""
+    """Input tokens; `None` if not reported."""
     cached_prompt_tokens: int | None = None
-    """Of `prompt_tokens`, prefix-cache hits; `None` where the server does not say."""
+    """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,11 +81,11 @@ class SegmentDelta:
     at: float
     text: str
     phase: Phase = "answer"
-    """What the text is for: "plan" is how the work is divided, markup and outlines too."""
+    """What the text is for; "plan" includes markup and outlines."""
     kept: bool = True
-    """Whether the text belongs to the trajectory; else it answers a question on the side."""
+    """Whether the text belongs to the trajectory; otherwise it answers a side question."""
     reasoning: str = ""
-    """Set, with no text, for what a chat server sends in a field of its own: no part of the trajectory."""
+    """Set, without text, for a chat server's separate reasoning field. Not part of the trajectory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +99,7 @@ class ForkOpened:
     """The block's number in the run, counted from 1."""
     outlines: tuple[str, ...]
     labels: tuple[str, ...]
-    """The numbers that the threads carry in the text, in the order of the outlines."""
+    """The threads' numbers in the text, in outline order."""
     parent: tuple[int, int] | None = None
     """The (fork, thread) that opened a nested block."""
 
@@ -129,14 +129,14 @@ class ThreadDelta:
     phase: Phase = "reasoning"
     """What the text is for."""
     kept: bool = True
-    """Whether the text belongs to the thread; else it answers a question on the side."""
+    """Whether the text belongs to the thread; otherwise it answers a side question."""
     reasoning: str = ""
-    """Set, with no text, for what a chat server sends in a field of its own: no part of the trajectory."""
+    """Set, without text, for a chat server's separate reasoning field. Not part of the trajectory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThreadFinished:
-    """A thread ended, well or not."""
+    """A thread ended, successfully or not."""
 
     kind: Literal["thread_finished"] = "thread_finished"
     run_id: str
@@ -150,14 +150,14 @@ class ThreadFinished:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Joined:
-    """The threads of a block were put into the context."""
+    """A block's threads were joined into the context."""
 
     kind: Literal["joined"] = "joined"
     run_id: str
     at: float
     fork: int
     text: str
-    """The exact text that was appended: kept segment deltas and joins, in order, are the trajectory."""
+    """The exact text that was appended. Kept segment deltas and joins, in order, are the trajectory."""
     phase: Phase = "answer"
     """What the text is for."""
     parent: tuple[int, int] | None = None
@@ -165,7 +165,7 @@ class Joined:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repaired:
-    """Something in the model's text was mended."""
+    """A fault in the model's text was repaired."""
 
     kind: Literal["repaired"] = "repaired"
     run_id: str
@@ -181,7 +181,7 @@ class Retried:
     run_id: str
     at: float
     attempt: int
-    """The number of the attempt to come: 2 for the first retry."""
+    """The number of the next attempt: 2 for the first retry."""
     delay: float
     """Seconds until it is sent."""
     reason: str

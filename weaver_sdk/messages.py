@@ -1,7 +1,7 @@
-"""A conversation as data: turns as OpenAI's chat API has them, with a text or parts of several kinds.
+"""A conversation as data: messages as in OpenAI's chat API, with text or content parts.
 
 Content is data: nothing here reads markup, braces or tags in it. What `conversation` returns is made of plain
-dicts, lists and strings, so it goes through JSON and back unchanged.
+dicts, lists and strings, so it survives JSON and back unchanged.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Literal
 from weaver_sdk.errors import ConfigurationError
 
 Message = Mapping[str, Any]
-"""One turn: `role`, `content`, and whatever else a chat server reads (`name`, `tool_calls`, `tool_call_id`).
+"""One turn: `role`, `content`, and other fields of the chat API (`name`, `tool_calls`, `tool_call_id`).
 
 `content` is a text, or parts: `{"type": "text", "text": …}`,
-`{"type": "image_url", "image_url": {"url": …}}`, `input_audio`, `file`, and other kinds that a server knows.
+`{"type": "image_url", "image_url": {"url": …}}`, `input_audio`, `file`, or other types that the server knows.
 """
 
 Messages = Sequence[Message]
@@ -25,14 +25,14 @@ Content = str | Sequence[Mapping[str, Any]]
 """What a turn says: a text, or parts."""
 
 TextRole = Literal["system", "user", "assistant"]
-"""Who speaks, in a conversation that is written as text."""
+"""Who speaks, in a conversation rendered as text."""
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 """Every role that a turn may have. `developer` is OpenAI's newer word for `system`, and means the same."""
 
 _SYSTEM_ROLES = ("system", "developer")
 _WITHOUT_CONTENT = ("tool_calls", "audio", "refusal")
-"""What an assistant's turn may hold in place of a content."""
+"""What an assistant's turn may hold instead of content."""
 _IN_WORDS = {
     "image_url": "an image",
     "input_audio": "audio",
@@ -46,18 +46,18 @@ def conversation(
 ) -> tuple[Message, ...]:
     """Return what a user gave as a checked conversation that ends with the user's turn.
 
-    Its system turns, wherever they stood, become one in front: see `merge_system`.
+    Its system turns, wherever they are, become one at the start: see `merge_system`.
 
     Args:
-        problem: a question, or a whole conversation. Turns of a tool, and of an assistant that calls one, may
-            stand in it: chat servers take them.
-        system: a system prompt; it stands before the system turns of the conversation, unless their text
-            begins with it already, as in a conversation that a result gave back. Blank is none.
-        history: earlier turns, where `problem` is a text.
+        problem: a question, or a whole conversation. It may contain tool calls and tool results, which chat
+            servers accept.
+        system: a system prompt; it goes before the conversation's own system turns, unless their text already
+            begins with it, as in a conversation from a result. A blank one is ignored.
+        history: earlier turns, if `problem` is a text.
 
     Raises:
-        ConfigurationError: it is empty, does not end with the user's turn, or has an unknown shape; or both
-            messages and a history were given.
+        ConfigurationError: the conversation is empty, does not end with the user's turn, or has an unknown
+            shape; or both messages and a history were given.
     """
     if system is not None and not isinstance(system, str):
         raise ConfigurationError(f"system={type(system).__name__}: give the system prompt as a text")
@@ -68,7 +68,7 @@ def conversation(
     else:
         turns = _checked(problem, "messages")
     if not turns:
-        raise ConfigurationError("the conversation is empty: give at least one message of the user's")
+        raise ConfigurationError("the conversation is empty: give at least one user message")
     if turns[-1]["role"] != "user":
         raise ConfigurationError(
             f"the last message must be the user's: there is nothing to answer after one of role "
@@ -83,14 +83,14 @@ def conversation(
 
 
 def merge_system(messages: Messages, *ours: str) -> list[Message]:
-    """Return a conversation with one system turn, in front: the user's texts in order, then ours.
+    """Return a conversation with one system turn, at the start: the user's texts in order, then ours.
 
-    A blank line stands between two of them. Many chat templates refuse a second system turn, or one that is
-    not the first. The role is `developer` where that is the user's word throughout, else `system`.
+    A blank line separates them. Many chat templates refuse a second system turn, or one that is not first.
+    The role is `developer` if the user calls all of them that, else `system`.
 
     Args:
         messages: a conversation.
-        ours: further system texts; empty ones are left out.
+        ours: further system texts; empty ones are ignored.
     """
     given = [message for message in messages if message.get("role") in _SYSTEM_ROLES]
     rest = [message for message in messages if message.get("role") not in _SYSTEM_ROLES]
@@ -106,81 +106,81 @@ def merge_system(messages: Messages, *ours: str) -> list[Message]:
 
 
 def with_text_after(messages: Messages, text: str, gap: str = "\n\n") -> list[Message]:
-    """Return a conversation with a text after its last user turn: in its content, or as a further part.
+    """Return a conversation with a text appended to its last user turn: to its text, or as a further part.
 
     Args:
         messages: a conversation.
-        text: what is added; nothing where it is empty.
-        gap: what stands between the two.
+        text: the text to append; an empty one changes nothing.
+        gap: what separates the two.
 
     Raises:
-        ConfigurationError: there is no turn of the user's.
+        ConfigurationError: there is no user turn.
     """
     turns = list(messages)
     if not text:
         return turns
     at = _last_user_turn(turns)
     if at is None:
-        raise ConfigurationError("the conversation has no message of the user's: there is nothing to answer")
+        raise ConfigurationError("the conversation has no user message: there is nothing to answer")
     turns[at] = {**turns[at], "content": _joined(turns[at]["content"], text, gap)}
     return turns
 
 
 def text_of(content: object) -> str:
-    """Return the text of a content, for servers and templates that take text alone.
+    """Return the text of a content, for servers and templates that take only text.
 
-    Parts stand on lines of their own; nothing is added where one ends, or the next begins, with white space.
+    Each part gets its own line; no newline is added if white space already separates two parts.
 
     Raises:
-        ConfigurationError: it holds a part that is no text, or it is no content.
+        ConfigurationError: it holds a part that is not text, or it is not a content.
     """
     if isinstance(content, str):
         return content
     if not isinstance(content, Sequence):
-        raise ConfigurationError("a message lacks a content: give it a text, or parts")
+        raise ConfigurationError("a message has no content: give it a text, or parts")
     texts: list[str] = []
     for part in content:
         kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
         if kind != "text":
             raise ConfigurationError(
                 f"a message holds {_IN_WORDS.get(str(kind), 'a part')} ({kind}), but templates and "
-                f'/v1/completions take text alone: use a chat server (api="chat")'
+                f'/v1/completions take only text: use a chat server (api="chat")'
             )
         texts.append(part["text"])
     return _on_lines(texts)
 
 
 def text_turn(message: Message) -> tuple[TextRole, str]:
-    """Return who speaks in a turn and what is said, for a template; `developer` counts as `system`.
+    """Return the role and the text of a turn, for a template; `developer` becomes `system`.
 
     Raises:
-        ConfigurationError: no template can write the turn: a tool's, a call of one, an image.
+        ConfigurationError: no template can render the turn: it has a tool call, a tool result or an image.
     """
     role = message.get("role")
     if message.get("tool_calls"):
-        raise ConfigurationError('a message calls tools, and templates know none: use api="chat"')
+        raise ConfigurationError('a message calls tools, which templates do not support: use api="chat"')
     if role not in ("system", "developer", "user", "assistant"):
         raise ConfigurationError(
-            f"a message has the role {role!r}, but templates know system, user and assistant alone"
+            f"a message has the role {role!r}, but templates know only system, user and assistant"
             + (': use a chat server (api="chat")' if role in ROLES else "")
         )
     return ("system" if role == "developer" else role), text_of(message.get("content"))
 
 
 def readable(content: Content | None) -> str:
-    """Return a content as text to show or to measure, not to send: an image stands in it as `[image_url]`."""
+    """Return a content as text to show or measure, not to send: an image becomes `[image_url]`."""
     if content is None or isinstance(content, str):
         return content or ""
     return _on_lines([part["text"] if part["type"] == "text" else f"[{part['type']}]" for part in content])
 
 
 def transcript(messages: Messages) -> str:
-    """Return a conversation in the form of `readable`, every turn on lines of its own."""
+    """Return a conversation in the form of `readable`, each turn on its own lines."""
     return "".join(f"{readable(message.get('content'))}\n" for message in messages)
 
 
 def question_of(messages: Messages) -> str:
-    """Return the last user turn in the form of `readable`; empty where there is none."""
+    """Return the last user turn in the form of `readable`; empty if there is none."""
     at = _last_user_turn(messages)
     return "" if at is None else readable(messages[at].get("content"))
 
@@ -210,8 +210,8 @@ def _parts(content: Content) -> Sequence[Mapping[str, Any]]:
 def _on_lines(texts: Sequence[str]) -> str:
     text = ""
     for more in texts:
-        apart = not text or not more or text[-1].isspace() or more[0].isspace()
-        text += more if apart else f"\n{more}"
+        separated = not text or not more or text[-1].isspace() or more[0].isspace()
+        text += more if separated else f"\n{more}"
     return text
 
 
@@ -223,7 +223,7 @@ def _checked(messages: object, name: str) -> list[dict[str, Any]]:
     """Return turns as plain dicts.
 
     Raises:
-        ConfigurationError: one is not a turn; it is named by its place, without its content.
+        ConfigurationError: one is not a turn; the error gives its index, not its content.
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
         hint = "put a single message into a list" if isinstance(messages, Mapping) else "give a list of dicts"
@@ -261,14 +261,14 @@ def _check_part(part: object, where: str) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(part, dict) or not isinstance(kind, str):
         raise ConfigurationError(
-            f'{where} is no content part: give a dict with a type, such as {{"type": "text", "text": …}}'
+            f'{where} is not a content part: give a dict with a type, such as {{"type": "text", "text": …}}'
         )
     if kind == "text" and not isinstance(part.get("text"), str):
         raise ConfigurationError(f'{where} is of type "text" and has no text')
 
 
 def _plain(value: object, where: str) -> Any:
-    """Return a copy made of dicts, lists and values that JSON knows."""
+    """Return a copy made of dicts, lists and JSON values."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item, where) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -276,5 +276,5 @@ def _plain(value: object, where: str) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     raise ConfigurationError(
-        f"{where} holds a {type(value).__name__}: JSON cannot say it; bytes go as base64"
+        f"{where} holds a {type(value).__name__}: JSON cannot represent it; encode bytes as base64"
     )

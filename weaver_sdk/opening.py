@@ -1,4 +1,4 @@
-"""From what a user gave to open backends, and to how a question becomes a prompt at each of them."""
+"""From a user's arguments to open backends, and to each one's prompt template."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ async def open_backend(config: SessionConfig, opened: AsyncExitStack) -> Backend
 async def open_further(
     name: str, choice: ModelChoice, config: SessionConfig, main: Backend, opened: AsyncExitStack
 ) -> Model:
-    """Return a further model of `models=`.
+    """Open a further model of `models=`.
 
     Raises:
-        ConfigurationError: it is named only, and the main model is not on a server by address.
+        ConfigurationError: only its name is given, and the main model's server is not given by address.
         BackendError: the server cannot be reached, or refuses the key.
     """
     if not isinstance(choice, str | Server):
@@ -61,29 +61,29 @@ async def open_further(
         return model if choice.prices is None else replace(model, prices=choice.prices)
     if not isinstance(main, ServerBackend) or config.engine is not None:
         raise ConfigurationError(
-            f"models={{{name!r}: {choice!r}}}: a name alone is a model on the reasoner's own server, "
-            "and here that has but one; give a Server(…) or a Backend"
+            f"models={{{name!r}: {choice!r}}}: a name alone means a model on the reasoner's server, "
+            "which has only one here; give a Server(…) or a Backend"
         )
     backend = main.for_model(choice)
     return as_model(backend, config, await template_of(backend, config))
 
 
 def as_model(backend: Backend, config: SessionConfig, template: Render | None) -> Model:
-    """Return a backend as runs speak with it: with a permit for each request, told when it is sent."""
+    """Return a backend for use in runs: each request needs a permit, and reports when it is sent."""
     how = template or partial(render, template=TEMPLATES["raw"])
     return Model(backend=limited(backend, config.limits), render=how, prices=config.prices.get(backend.model))
 
 
 async def template_of(backend: Backend, config: SessionConfig) -> Render | None:
-    """Return how a question becomes a prompt; "auto" asks the server first, then the model's name."""
+    """Return how a question becomes a prompt; "auto" asks the server first, then goes by the model's name."""
     if backend.capabilities.api == "chat":
-        return transcript  # the server wraps the turns, and takes more than text
+        return transcript  # the server applies its own template, and takes more than text
     if callable(config.template):
         return config.template
     if config.template != "auto":
         return partial(render, template=TEMPLATES[config.template])
-    if isinstance(backend, SupportsChatTemplate) and (told := await backend.chat_template()) is not None:
-        return told
+    if isinstance(backend, SupportsChatTemplate) and (served := await backend.chat_template()) is not None:
+        return served
     name = template_for_model(backend.model)
     return partial(render, template=TEMPLATES[name]) if name else None
 
@@ -92,7 +92,7 @@ _MakeBackend = Callable[[type[ServerBackend], str | None, Capabilities | None], 
 
 
 async def _discovered(make: _MakeBackend, api: ApiChoice) -> ServerBackend:
-    """Return a backend for a server's address, by the endpoint that was asked for or that it has."""
+    """Return a backend for a server's address, for the requested endpoint or else the one that it has."""
     if api == "chat":
         return make(ChatBackend, None, None)
     backend = make(CompletionsBackend, None, None)
@@ -115,7 +115,7 @@ def _to_server(
     model: str | None = None,
     capabilities: Capabilities | None = None,
 ) -> ServerBackend:
-    """Return a backend; what was found out about the server goes before what was not given."""
+    """Return a backend for the user's server; what was discovered fills in what was not given."""
     options: dict[str, Any] = {"capabilities": capabilities or config.capabilities, **_options(config)}
     if config.client is not None or (config.http_client is not None and config.base_url is None):
         return kind(
@@ -136,7 +136,7 @@ def _to_other_server(
     model: str | None,
     capabilities: Capabilities | None,
 ) -> ServerBackend:
-    """Return a backend for a server of a further model; nothing of the environment is meant for it."""
+    """Return a backend for a further model's own server; the environment does not apply to it."""
     return kind(
         model or server.model, server.base_url, server.key, capabilities=capabilities, **_options(config)
     )

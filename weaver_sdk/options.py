@@ -1,4 +1,4 @@
-"""What a user may choose: how to sample, how much to spend, how many requests at once, how often again."""
+"""What a user may choose: sampling, budget, concurrency, retries, prices."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Mode = Literal["parallel", "sequential"]
 """`parallel` runs the fork/join state machine; `sequential` is the same model with the tags as plain text."""
 
 PrefixForm = Literal["text", "tokens"]
-"""What a request begins with: the text so far, which the server cuts into tokens again, or the very tokens
-that were written."""
+"""What a request begins with: the text so far, which the server tokenizes again, or the exact tokens that the
+model wrote."""
 
 
 _TOKENS = "Budget, whose limits hold over all completions of a run"
 _PROMPT = "the problem or the messages that `solve` takes"
-_SLOTS = "nothing: the backend lends slots by what they hold"
+_SLOTS = "nothing: the backend chooses slots by their cache"
 _LOGPROBS = "CompletionRequest(logprobs=…)"
 _OWNED = {
     "model": "model=… of the reasoner",
@@ -32,21 +32,21 @@ _OWNED = {
     "max_completion_tokens": _TOKENS,
     "n_predict": _TOKENS,
     "stream": "nothing: every completion is streamed",
-    "stream_options": "nothing: token counts are always asked for",
-    "n": "`solve_many`, with the problem as often as wanted",
-    "best_of": "`solve_many`, with the problem as often as wanted",
+    "stream_options": "nothing: token counts are always requested",
+    "n": "`solve_many`, with the problem repeated",
+    "best_of": "`solve_many`, with the problem repeated",
     "logprobs": _LOGPROBS,
     "top_logprobs": _LOGPROBS,
     "n_probs": _LOGPROBS,
     "id_slot": _SLOTS,
     "slot_id": _SLOTS,
 }
-"""Request fields that a run sets itself, and what a user gives in place of each."""
+"""Request fields that a run sets itself, and what to use instead of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How the model picks tokens, and where it stops; `None` leaves the choice to the server.
+    """How the model samples tokens, and where it stops; `None` leaves the choice to the server.
 
     Raises:
         ConfigurationError: a number is out of range, or `extra` holds a field that a run sets itself.
@@ -58,20 +58,20 @@ class Sampling:
     min_p: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
-    """Strings that end a completion as the end of the sequence does, beside those that a run stops at.
+    """Strings that end a completion as the end of the sequence does, in addition to the run's own.
 
-    They hold in the main line and in each thread. A server that takes no stop strings does not keep them, and
-    at one that does not say which string ended a text they end a thread as its closing tag does.
+    They apply in the main line and in each thread. A server without stop strings ignores them. If a server
+    does not report which string matched, they end a thread as its closing tag does.
     """
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further request fields, sent as they are, for servers that know them. A "stop" is added to `stop`; a
-    grammar or a schema counts where the run itself sends none."""
+    """Further request fields, sent unchanged, for servers that know them. A "stop" is added to `stop`; a
+    grammar or a schema applies if the run itself sends none."""
 
     def __post_init__(self) -> None:
         if self.temperature is not None and self.temperature < 0:
             raise ConfigurationError(f"temperature is {self.temperature}: use 0 (greedy) or more")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ConfigurationError(f"top_p is {self.top_p}: use a number over 0 and up to 1")
+            raise ConfigurationError(f"top_p is {self.top_p}: use a number above 0 and up to 1")
         for name in self.extra:
             if name in _OWNED:
                 raise ConfigurationError(
@@ -90,10 +90,10 @@ class Sampling:
 
 
 def _strings(name: str, given: object) -> list[str]:
-    """Return stop strings as a list; one alone may be given as it is."""
+    """Return stop strings as a list; a single string is allowed."""
     found = [given] if isinstance(given, str) else given
     if not isinstance(found, list | tuple) or not all(isinstance(one, str) and one for one in found):
-        raise ConfigurationError(f"Sampling: {name} is {given!r}: use strings that are not empty")
+        raise ConfigurationError(f"Sampling: {name} is {given!r}: use non-empty strings")
     return list(found)
 
 
@@ -101,7 +101,7 @@ def _strings(name: str, given: object) -> list[str]:
 class Budget:
     """How much one run may spend; `None` is no limit. Limits hold while text streams.
 
-    When a limit is reached, open threads are closed and joined and the model is led to its answer within the
+    When a limit is reached, open threads are closed and joined, and the model is made to answer within the
     reserve, which is part of the limit; with `on_exhausted="stop"` the run ends at once.
 
     Raises:
@@ -113,20 +113,20 @@ class Budget:
     critical_path_tokens: int | None = None
     """Tokens outside threads, and for each block those of its longest thread."""
     thread_tokens: int | None = None
-    """Tokens of one thread; a thread that reaches it is closed and joined, and the run goes on."""
+    """Tokens of one thread; a thread that reaches it is closed and joined, and the run continues."""
     seconds: float | None = None
     """Wall-clock seconds of the whole run."""
     max_threads: int = 50
-    """Threads of one block; outlines beyond are not worked out."""
+    """Threads of one block; further outlines are ignored."""
     max_forks: int = 32
     """Blocks of one run, nested ones included."""
     max_depth: int = 1
-    """How deep blocks may nest: 1 is no block inside a thread, 0 is no block at all."""
+    """How deep blocks may nest: 1 allows no block inside a thread, 0 no block at all."""
     on_exhausted: Literal["answer", "stop"] = "answer"
     reserve_tokens: int = 256
-    """Tokens of a limit kept back for the answer; never more than a quarter of the limit."""
+    """Tokens of each limit reserved for the answer; at most a quarter of the limit."""
     reserve_seconds: float = 5.0
-    """Seconds of the limit kept back for the answer; never more than a quarter of the limit."""
+    """Seconds of the limit reserved for the answer; at most a quarter of the limit."""
 
     def __post_init__(self) -> None:
         for name in ("total_tokens", "critical_path_tokens", "thread_tokens", "seconds"):
@@ -143,17 +143,17 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How many completions may be under way at once; further ones wait in a queue, first come, first served.
+    """How many completions may run at once; further ones wait in a FIFO queue.
 
     Raises:
         ConfigurationError: the number is not 1 or more.
     """
 
     max_concurrency: int = 64
-    """Completions at once, over all runs. An engine takes no more than it has slots."""
+    """Completions at once, over all runs. An engine takes at most as many as it has slots."""
     learn: bool = True
-    """Whether the limit follows the server's 429s: cut when it refuses one of several requests, raised again
-    after completions that went well. If not, a 429 is waited and retried like any other error."""
+    """Whether the limit adapts to the server's 429s: lowered when one of several requests is refused, raised
+    again after successful completions. If not, a 429 is retried like any other error."""
 
     def __post_init__(self) -> None:
         if self.max_concurrency < 1:
@@ -161,13 +161,13 @@ class Limits:
 
     @classmethod
     def of(cls, given: int | Self) -> Self:
-        """Return limits as they are, or those that a number of completions stands for."""
+        """Return limits unchanged, or made from a number of completions."""
         return cls(max_concurrency=given) if isinstance(given, int) else given
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often a failed request is sent again.
+    """How often a failed request is retried.
 
     Raises:
         ConfigurationError: the number is negative.
@@ -176,7 +176,7 @@ class RetryPolicy:
     retries: int = 2
     """Further attempts after the first."""
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    """Waits so many seconds before an attempt; tests put another one here."""
+    """Waits this many seconds before an attempt; tests replace it."""
 
     def __post_init__(self) -> None:
         if self.retries < 0:
@@ -184,13 +184,13 @@ class RetryPolicy:
 
     @classmethod
     def of(cls, given: int | Self) -> Self:
-        """Return a policy as it is, or the one that a number of retries stands for."""
+        """Return a policy unchanged, or made from a number of retries."""
         return cls(retries=given) if isinstance(given, int) else given
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """What a million tokens of a model cost, in whatever currency the numbers are meant.
+    """The price of a million tokens of a model, in a currency of your choice.
 
     Raises:
         ConfigurationError: a price is negative.
@@ -199,7 +199,7 @@ class Prices:
     input: float
     output: float
     cached_input: float | None = None
-    """Of input tokens that come from the prefix cache; as `input` where not given."""
+    """Price of input tokens from the prefix cache; `input` if not given."""
 
     def __post_init__(self) -> None:
         for name in ("input", "output", "cached_input"):
@@ -208,7 +208,7 @@ class Prices:
                 raise ConfigurationError(f"Prices({name}={value}): use 0 or more")
 
     def cost(self, *, prompt_tokens: int, cached_prompt_tokens: int, completion_tokens: int) -> float:
-        """Return what so many tokens cost; cached ones are among the prompt's."""
+        """Return the cost; `cached_prompt_tokens` are included in `prompt_tokens`."""
         cached = self.input if self.cached_input is None else self.cached_input
         fresh = prompt_tokens - cached_prompt_tokens
         million = 1_000_000

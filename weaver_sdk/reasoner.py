@@ -49,35 +49,35 @@ class ParallelReasoner:
     the block, or by `aclose()`.
 
     Args:
-        model: the model's name at the server; asked of the server where it serves just one.
-        base_url: the address that `/completions` follows; else `WEAVER_BASE_URL` or `OPENAI_BASE_URL`.
-        api_key: else `WEAVER_API_KEY` or `OPENAI_API_KEY`; shown nowhere.
+        model: the model's name on the server; may be left out if the server has just one.
+        base_url: the address that `/completions` is appended to; else `WEAVER_BASE_URL` or `OPENAI_BASE_URL`.
+        api_key: else `WEAVER_API_KEY` or `OPENAI_API_KEY`; never shown.
         client: an `openai.AsyncOpenAI` to send requests through; never closed here.
         http_client: an `httpx2.AsyncClient` to send requests with; never closed here.
-        backend: any `Backend`, in place of a server.
+        backend: any `Backend`, instead of a server.
         engine: a server that is started with the reasoner and stopped with it.
-        models: further models for strategies that ask several: a name at the same server, a `Server` or a
-            `Backend`, under the name that the strategy uses. "main" is the reasoner's own.
-        api: which endpoint to ask: "completions", "chat", or "auto": `/completions` where it is there.
-        capabilities: what the server can do, where that is known better than by asking it.
-        dialect: the markup that the model was trained to write, by name or as data; ThreadWeaver's where
-            neither this nor the model's name tells.
+        models: further models for strategies that use several: a name on the same server, a `Server` or a
+            `Backend`, by the name that the strategy uses. "main" is the reasoner's own.
+        api: which endpoint to use: "completions", "chat", or "auto": `/completions` if the server has it.
+        capabilities: what the server can do, if you know better than its answers.
+        dialect: the markup that the model was trained to write, by name or as data; by default from the
+            model's name, else ThreadWeaver's.
         template: how a question becomes a prompt: a named template, "raw", a callable from messages to text,
-            or "auto": what the server tells, else what the model's name tells.
-        strategy: how the model is brought to an answer: "native" (it was trained to fork), "prompted" (it is
-            shown the markup by examples, and held to it by a grammar where the server takes one), "planned"
-            (it is asked for a plan, for each part, and for the join), another name such as "voting:n=7", a
-            `Strategy`, an `async def` that takes a `Scope`, or "auto", by the rule of `strategies.choose`.
-        prefix: what requests begin with: "text", or "tokens": the very tokens that the model wrote, where the
-            server takes and gives them (vLLM, the embedded engine). See `Telemetry.drift_tokens`.
-        warm_joins: whether threads that have ended are computed ahead of their join while a later one still
-            runs. It spends input tokens to save time; where not given, it is on with a `VLLMServer` alone.
-        sampling: how the model picks tokens.
+            or "auto": the server's own, else the one for the model's name.
+        strategy: how a problem is solved: "native" (the model was trained to fork), "prompted" (the model is
+            shown the markup in examples, and a grammar enforces it if the server takes one), "planned" (plan,
+            parts and join are separate requests), another name such as "voting:n=7", a `Strategy`, an
+            `async def` that takes a `Scope`, or "auto", by the rule of `strategies.choose`.
+        prefix: what requests begin with: "text", or "tokens": the exact tokens that the model wrote, if the
+            server accepts and returns them (vLLM, the embedded engine). See `Telemetry.drift_tokens`.
+        warm_joins: whether to prefill finished threads before their join while a later one still runs. Spends
+            input tokens to save time; by default on only with a `VLLMServer`.
+        sampling: how the model samples tokens.
         budget: how much one run may spend.
-        prices: what a model costs, by its name at the server; `Telemetry.cost` is computed from it.
+        prices: what a model costs, by its name on the server; `Telemetry.cost` is computed from it.
         max_concurrency: completions that run at once, over all runs, or `Limits`.
         retries: further attempts of a request that failed, or a `RetryPolicy`.
-        timeout: seconds of silence after which a stream is given up, or all limits on waiting.
+        timeout: seconds of silence after which a stream is given up, or `Timeouts`.
 
     Raises:
         ConfigurationError: arguments contradict each other, or one cannot be used.
@@ -142,13 +142,13 @@ class ParallelReasoner:
         budget: Budget | None = None,
         max_concurrency: int = 8,
     ) -> Self:
-        """Return a reasoner with an engine of its own, which starts at first use and ends with the reasoner.
+        """Return a reasoner with its own engine, which starts at first use and ends with the reasoner.
 
         Needs the extra `local`.
 
         Args:
-            model: a GGUF file; the model that comes with this package where not given.
-            sampling: greedy where not given.
+            model: a GGUF file; the packaged model if not given.
+            sampling: greedy if not given.
             budget: how much one run may spend.
             max_concurrency: threads that the engine decodes at once.
 
@@ -169,7 +169,7 @@ class ParallelReasoner:
 
     def __repr__(self) -> str:
         config = self._config
-        server = config.engine or config.backend or config.base_url or "a server of the environment"
+        server = config.engine or config.backend or config.base_url or "a server from the environment"
         return f"<ParallelReasoner {config.model or ''} at {server!r}, strategy {config.strategy!r}>"
 
     async def __aenter__(self) -> Self:
@@ -185,7 +185,7 @@ class ParallelReasoner:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close what was opened here: connections, and an engine. The next call opens it anew."""
+        """Close the connections and the engine. The next call opens them again."""
         opening, self._opening = self._opening, None
         if opening is None:
             return
@@ -195,17 +195,17 @@ class ParallelReasoner:
             await opening.result().aclose()
 
     async def solve(self, problem: str | Messages, **options: Unpack[RunOptions]) -> Result:
-        """Work a problem out and return the result.
+        """Solve a problem and return the result.
 
         Args:
             problem: the user's text, or a conversation that ends with it; markup in it is data and has no
-                effect. Content parts, such as images, go to a chat server as they are.
+                effect. Content parts, such as images, go to a chat server unchanged.
             **options: `RunOptions`.
 
         Raises:
-            BackendError: the main line could not be decoded; `error.result` holds what was done. See
+            BackendError: a request of the main line failed; `error.result` holds what was done. See
                 `partial_result` for a run that was cancelled or timed out.
-            ConfigurationError: the server, the key or the model is not as given.
+            ConfigurationError: an option, the server, the key or the model is wrong.
         """
         run = await self._run(problem, options, [options.get("on_event")])
         return await run.execute()
@@ -213,7 +213,7 @@ class ParallelReasoner:
     def stream(self, problem: str | Messages, **options: Unpack[RunOptions]) -> RunStream:
         """Return a run to watch: `async with reasoner.stream(…) as run: async for event in run: …`.
 
-        Arguments and errors are those of `solve`; errors come out of the loop over the events.
+        Arguments and errors are those of `solve`; errors are raised by the loop over the events.
         """
 
         async def prepare(out: Callable[[Event], None]) -> Run:
@@ -224,7 +224,7 @@ class ParallelReasoner:
     async def solve_many(
         self, problems: Iterable[str | Messages], *, concurrency: int = 8, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[Result, None]:
-        """Work many problems out and yield each result as it is done; `result.index` tells which it is.
+        """Solve many problems and yield each result as soon as it is done; `result.index` is the problem's.
 
         A problem that fails does not stop the others.
 
@@ -256,10 +256,10 @@ class ParallelReasoner:
                 yield result
 
     def solve_sync(self, problem: str | Messages, **options: Unpack[RunOptions]) -> Result:
-        """Do what `solve` does, for code without an event loop. Every call opens and closes its connections.
+        """Do what `solve` does, for code without an event loop. Each call opens and closes connections.
 
         Raises:
-            ConfigurationError: an event loop runs already.
+            ConfigurationError: an event loop is already running.
         """
         try:
             asyncio.get_running_loop()
@@ -267,7 +267,7 @@ class ParallelReasoner:
             pass
         else:
             raise ConfigurationError(
-                "an event loop is running: use `await reasoner.solve(…)` in place of solve_sync"
+                "an event loop is running: use `await reasoner.solve(…)` instead of solve_sync"
             )
 
         async def solve_and_close() -> Result:
@@ -292,7 +292,7 @@ class ParallelReasoner:
         return Run(await session.run_config(messages, options, index), tuple(filter(None, listeners)))
 
     async def _session(self) -> Session:
-        """Open the session once, however many calls ask for it; a failed opening is tried again."""
+        """Open the session once for all calls; try again if opening failed."""
         if self._opening is None or (
             self._opening.done() and (self._opening.cancelled() or self._opening.exception())
         ):

@@ -1,4 +1,4 @@
-"""What a run gives back: the trajectory, what happened in it, what it cost. Plain data that dumps to JSON."""
+"""The result of a run: the trajectory, what happened in it, what it cost. Plain data that dumps to JSON."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from weaver_sdk.messages import Message
 from weaver_sdk.options import Mode
 
 Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancelled"]
-"""How a piece of text ended: `done` by its own closing tag, the others by something that cut it short."""
+"""How a text ended: `done` at its own closing tag; otherwise, what cut it short."""
 
 Finish = Literal["stop", "length", "budget", "cancelled", "error"]
 """How a run ended: `stop` by the model, `length` by the server's limit, `budget` by ours; `error` only in
-what an error carries as its `result`."""
+the `result` of an error."""
 
 Phase = Literal["plan", "reasoning", "answer"]
-"""What a piece of text is for: how the work is divided (markup and outlines too), the work, or the answer."""
+"""What a text is for: dividing the work (markup and outlines too), the work itself, or the answer."""
 
 TokensFrom = Literal["usage", "token_ids", "chunks"]
-"""Where token counts come from, best first: the server's usage, token ids it sent, or chunks counted."""
+"""Where token counts come from, best first: the server's usage, its token ids, or chunks counted."""
 
 RepairKind = Literal[
     # the outlines of a block
@@ -59,7 +59,7 @@ RepairKind = Literal[
     "led_to_answer",
     "resumed_stream",
 ]
-"""What can be wrong with a model's text, or with the stream that brings it."""
+"""What can be wrong with a model's text, or with its stream."""
 
 NoForkReason = Literal[
     "sequential_mode",
@@ -70,19 +70,19 @@ NoForkReason = Literal[
     "max_depth",
     "max_forks",
 ]
-"""Why a run has no block; `not_divided`: an untrained model was shown how, and saw no parts worth a fork."""
+"""Why a run has no block. `not_divided`: an untrained model was asked to, and found no parts worth a fork."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repair:
-    """One thing in the model's text that was not as it should be, and what was done about it."""
+    """One fault in the model's text, and what was done about it."""
 
     kind: RepairKind
     """What was wrong."""
     done: str
     """What was done, in words."""
     fork: int | None = None
-    """The block, counted from 1, where the repair lies in one."""
+    """The block, counted from 1, if the fault was in one."""
     thread: int | None = None
     """The thread's place in its block, counted from 1."""
 
@@ -93,25 +93,25 @@ class Segment:
 
     kind: Literal["segment"] = "segment"
     text: str
-    """As it stands in the trajectory; the closing tag that ended it is included."""
+    """As in the trajectory, including the closing tag that ended it."""
     tokens: int
     started: float
     ended: float
     outcome: Outcome
     reasoning: str = ""
-    """What a chat server sent in a field of its own, beside the text. It is no part of the trajectory."""
+    """What a chat server sent in a separate reasoning field. Not part of the trajectory."""
     phase: Phase = "answer"
-    """What its text is for; of a segment that goes over from one phase to the next, the last."""
+    """What its text is for; the last phase if there are several."""
     kept: bool = True
-    """Whether its text belongs to the trajectory; else it was a question on the side."""
+    """Whether its text belongs to the trajectory; otherwise it answers a side question."""
     model: str = "main"
     """Which of the run's models wrote it."""
     first_token: float | None = None
-    """When its first token came; behind a join, what passed since `started` is mostly prefill."""
+    """When its first token came; after a join, the time since `started` is mostly prefill."""
     prompt_tokens: int | None = None
-    """Input tokens of its request, as the server counts them; `None` where it does not say."""
+    """Input tokens of its request, as reported by the server; `None` if not reported."""
     cached_prompt_tokens: int | None = None
-    """Those of them that came from the server's prefix cache; `None` where it does not say."""
+    """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,27 +120,27 @@ class Thread:
 
     kind: Literal["thread"] = "thread"
     label: str
-    """The number it carries in the text, as in `<Thread>\\n2:`."""
+    """Its number in the text, as in `<Thread>\\n2:`."""
     outline: str
     text: str
     """What the thread wrote after its seed and before its closing tag."""
     tokens: int
     started: float
-    """When its request was sent; time spent waiting for a free place is not in it."""
+    """When its request was sent; time spent waiting for a permit is not included."""
     ended: float
     outcome: Outcome
     error: str | None = None
-    """What went wrong, where the outcome is `error` or `timeout`."""
+    """What went wrong, if the outcome is `error` or `timeout`."""
     reasoning: str = ""
-    """What a chat server sent in a field of its own, beside the text."""
+    """What a chat server sent in a separate reasoning field."""
     first_token: float | None = None
     """When its first token came."""
     prompt_tokens: int | None = None
-    """Input tokens of its requests, without those of nested threads; `None` where the server does not say."""
+    """Input tokens of its requests, without nested threads; `None` if not reported."""
     cached_prompt_tokens: int | None = None
-    """Those of them that came from the server's prefix cache; `None` where it does not say."""
+    """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
     trace: list[Segment | Fork] = field(default_factory=list)
-    """The pieces of a thread that forked itself; empty for a plain one."""
+    """The segments and forks of a thread that forked itself; otherwise empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,11 +156,11 @@ class Fork:
     joined: str
     """The exact text that was appended to the context at the join."""
     waited_after: int = 0
-    """How many further parts of the trace ran before this one was waited for: 0 unless it was spawned."""
+    """How many further parts of the trace ran before this one was awaited: 0 unless it was spawned."""
 
 
 Trace = list[Segment | Fork]
-"""A run in order of time: segments and blocks, taking turns."""
+"""A run in order of time: segments and blocks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,16 +168,16 @@ class ModelUsage:
     """What one of a run's models did."""
 
     model: str
-    """Its name at its server."""
+    """Its name on its server."""
     requests: int
     tokens: int
     """Tokens that it wrote."""
     prompt_tokens: int | None
-    """Input tokens of its requests; `None` where the server does not say."""
+    """Input tokens of its requests; `None` if not reported."""
     cached_prompt_tokens: int | None
     """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
     cost: float | None = None
-    """By the prices that were given; `None` where they or the input tokens are not known."""
+    """By the given prices; `None` if they or the input tokens are unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +191,7 @@ class Telemetry:
     acceleration_ratio: float
     """1 − critical path / total, in tokens; 0 for a sequential run."""
     self_parallelism: float
-    """Total / critical path, in tokens, of this very run. It is no speedup: wasted threads raise it."""
+    """Total / critical path, in tokens, of this run. Not a speedup: wasted threads raise it."""
     parallel_ratio: float
     """Tokens inside blocks / total."""
     forks: int
@@ -200,45 +200,45 @@ class Telemetry:
     critical_path_seconds: float
     """Seconds of all segments, and for each block those of its slowest thread."""
     overhead_seconds: float
-    """Wall clock minus critical path: ours, plus waiting for a free place."""
+    """Wall clock minus critical path: the client's own time, and waiting for permits."""
     time_to_first_token: float | None
     prompt_tokens: int | None
-    """Input tokens of all requests, as the server counts them; `None` where it does not say."""
+    """Input tokens of all requests, as reported by the server; `None` if not reported."""
     cached_prompt_tokens: int | None
-    """Those of them that came from the server's prefix cache; `None` where it does not say."""
+    """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
     fork_prefill_tokens: int | None = None
-    """Input tokens of threads that did not come from the cache. `None` where the server does not say."""
+    """Uncached input tokens of threads; `None` if not reported."""
     join_prefill_tokens: int | None = None
-    """Input tokens that the first request behind each join had to compute although they had been decoded:
-    threads that were not in the cache at their new place. `None` where the server does not say."""
+    """Input tokens that the first request after each join prefilled again although they had been decoded:
+    threads that were not in the cache at their new position. `None` if not reported."""
     join_seconds: float = 0.0
     """Seconds between sending these requests and their first tokens, over all joins."""
     warm_requests: int = 0
-    """Requests that did nothing but compute joined threads ahead, while a later thread still ran."""
+    """Requests that only prefilled threads for their join, while a later thread still ran."""
     warm_prefill_tokens: int | None = None
-    """Input tokens that those computed. `None` where there were none, or the server does not say."""
+    """Input tokens that those prefilled. `None` if there were none, or not reported."""
     drift_tokens: int | None = None
-    """Tokens that the model wrote and that were other ones when their text came back, in the last request of
-    the main line: 0 where prefixes are sent as tokens. `None` where the server does not tell its input."""
+    """Tokens of the model that became different tokens when their text was sent back, in the last request of
+    the main line: 0 if prefixes are sent as tokens. `None` if the server does not report its input tokens."""
     requests: int
     retries: int
     tokens_from: TokensFrom
-    """Where the counts come from; the weakest source of the run is named."""
+    """Where the counts come from: the weakest source in the run."""
     models: dict[str, ModelUsage] = field(default_factory=dict)
-    """The same by model, under the names that the strategy asks for; "main" is the reasoner's own."""
+    """Usage by model, under the names that the strategy uses; "main" is the reasoner's own."""
     cost: float | None = None
-    """Of all models together; `None` where one of them is not known."""
+    """Of all models together; `None` if one of them is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What a strategy may know of a run when it says what came of it."""
+    """A finished run, given to its strategy to read the answer from."""
 
     text: str
     prompt: str
-    """What the text stands behind; "" where nothing went on from it."""
+    """The prompt that the text continues; "" if no request did."""
     answer: str
-    """The text of the main line's phase "answer"."""
+    """The main line's text of phase "answer"."""
     forks: int
     finish: Finish
     mode: Mode
@@ -248,13 +248,13 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What came of a run, as its strategy reads its text."""
+    """What a strategy reads from a run's text."""
 
     answer: str | None
     well_formed: bool = True
     exact: bool = True
     no_fork_reason: NoForkReason = "not_divided"
-    """Why there is no fork, where there is none and no limit forbade it."""
+    """Why there is no fork, if there is none and no limit forbade it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,27 +274,27 @@ class Result:
     repairs: list[Repair]
     telemetry: Telemetry
     well_formed: bool
-    """Whether the trajectory is the strict form of its dialect."""
+    """Whether the trajectory has the strict form of its dialect."""
     no_fork_reason: NoForkReason | None = None
-    """Why the run did not fork; `None` where it did."""
+    """Why the run did not fork; `None` if it did."""
     strategy: str = "native"
-    """The name of the strategy that led the run."""
+    """The name of the run's strategy."""
     exact: bool = True
-    """Whether joined text is what the dialect's models were trained on; `False` where stitching only comes
-    near to it. See `Dialect.exact`."""
+    """Whether joined text is what the dialect's models were trained on; `False` if it only approximates
+    that. See `Dialect.exact`."""
     reliable_finish: bool = True
-    """Whether a text that is told to be whole is; `False` where what lies between us and the server may have
-    made its end up. See `Capabilities.reliable_finish`."""
+    """Whether `finish` can be trusted. `False` behind a proxy that may report an end the server never sent.
+    See `Capabilities.reliable_finish`."""
     index: int | None = None
-    """The problem's place among those given to `solve_many`."""
+    """The problem's index among those given to `solve_many`."""
     messages: tuple[Message, ...] = ()
     """The conversation that the run was given; its last turn is the problem."""
 
     def to_messages(self) -> tuple[Message, ...]:
         """Return the conversation with the answer as its last turn, without the reasoning.
 
-        Put the next question behind it: `[*result.to_messages(), {"role": "user", "content": …}]`, or give it
-        as `history`.
+        To ask the next question, append it: `[*result.to_messages(), {"role": "user", "content": …}]`, or
+        pass the conversation as `history`.
 
         Raises:
             ConfigurationError: the run ended without an answer.
@@ -302,7 +302,7 @@ class Result:
         said = final_text(self)
         if not said:
             raise ConfigurationError(
-                f"run {self.run_id} ended without an answer (finish={self.finish!r}): go on from its messages"
+                f"run {self.run_id} ended without an answer (finish={self.finish!r}): use its messages"
             )
         asked = self.messages or ({"role": "user", "content": self.problem},)
         return (*asked, {"role": "assistant", "content": said})
@@ -318,42 +318,42 @@ class Result:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Result:
-        """Return the result that `to_dict` was called on. Keys that are not known are overlooked.
+        """Return the result that `to_dict` was called on. Unknown keys are ignored.
 
         Raises:
-            ConfigurationError: the data is not that of a result; says where.
+            ConfigurationError: the data is not a result's; says where it differs.
         """
-        with _named_faults():
+        with _readable_errors():
             return _adapter().validate_python(data)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Result:
-        """Return the result that `to_json` was called on. Keys that are not known are overlooked.
+        """Return the result that `to_json` was called on. Unknown keys are ignored.
 
         Raises:
-            ConfigurationError: the text is not JSON, or not that of a result; says where.
+            ConfigurationError: the text is not JSON, or not a result's; says where it differs.
         """
-        with _named_faults():
+        with _readable_errors():
             return _adapter().validate_json(text)
 
 
 def final_text(result: Result) -> str:
-    """Return what the model says to the user: the text behind its reasoning, else the answer, else none."""
+    """Return what the model says to the user: the text after its reasoning, else the answer, else ""."""
     _, closed, after = result.text.rpartition("</think>")
     return (after.strip() if closed else "") or result.answer or ""
 
 
 @contextmanager
-def _named_faults() -> Iterator[None]:
-    """Turn what is wrong with the data of a result into one line; it names the place, and quotes nothing."""
+def _readable_errors() -> Iterator[None]:
+    """Turn validation errors into one line that names the place and quotes no data."""
     try:
         yield
     except ValidationError as error:
         first, *more = error.errors(include_url=False, include_input=False, include_context=False)
         where = ".".join(map(str, first["loc"]))
-        others = f" (and {len(more)} more faults)" if more else ""
+        others = f" (and {len(more)} more errors)" if more else ""
         raise ConfigurationError(
-            f"this is not the data of a result: {f'{where}: ' if where else ''}{first['msg']}{others}"
+            f"not the data of a result: {f'{where}: ' if where else ''}{first['msg']}{others}"
         ) from None
 
 

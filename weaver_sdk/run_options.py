@@ -1,4 +1,4 @@
-"""What may be chosen for one run: declared once, for every entry point of a reasoner."""
+"""The options of one run, declared once for every entry point of a reasoner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from weaver_sdk.strategies.choose import StrategyChoice
 class RunOptions(TypedDict, total=False):
     """Keyword arguments of `solve`, `stream`, `solve_many` and `solve_sync`.
 
-    What is not given, or `None`, is the reasoner's.
+    An option that is not given, or `None`, is the reasoner's.
     """
 
     mode: Mode
@@ -23,26 +23,26 @@ class RunOptions(TypedDict, total=False):
     strategy: StrategyChoice | None
     """A name, a strategy or an `async def`."""
     sampling: Sampling | None
-    """How the model picks tokens."""
+    """How the model samples tokens."""
     budget: Budget | None
     """How much the run may spend."""
     system: str | None
-    """A system prompt. It stands first, before those of the conversation and of the strategy."""
+    """A system prompt. It comes first, before the conversation's and the strategy's."""
     history: Messages
-    """Earlier turns, where the problem is a text."""
+    """Earlier turns, if the problem is a text."""
     routing_key: str | None
-    """What a router keeps requests together by, the same for runs that begin alike, such as the turns of one
-    conversation; a new one for each run where not given."""
+    """A router sends requests with the same key to the same replica. Use one key for runs that share a
+    prefix, such as the turns of a conversation; if not given, each run gets its own."""
     on_event: Callable[[Event], None] | None
-    """Called with every event, in order; a slow one slows the run. What it raises ends the run."""
+    """Called with every event, in order; if it is slow, so is the run. An exception from it ends the run."""
 
 
 def checked(options: RunOptions) -> None:
-    """Check what a caller gave.
+    """Check the options of a call.
 
     Raises:
         TypeError: there is no such option.
-        ConfigurationError: one is not of its kind.
+        ConfigurationError: an option has the wrong type or value.
     """
     for name in options:
         if name not in RunOptions.__annotations__:

@@ -1,4 +1,4 @@
-"""A session: open backends, and the strategy that was chosen for them. Runs are made here."""
+"""A session: open backends and the strategy chosen for them. Runs are made here."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ _log = logging.getLogger("weaver_sdk")
 
 @dataclass(kw_only=True)
 class Session:
-    """What runs need, open."""
+    """What all runs of a reasoner share."""
 
     config: SessionConfig
     backend: Backend
-    """The main model's own backend; runs speak with `models`."""
+    """The main model's backend; runs use `models`."""
     models: Mapping[str, Model]
     has_template: bool
-    """Whether turns of a chat can be put to the model."""
+    """Whether chat messages can be rendered for the model."""
     opened: AsyncExitStack
-    """What was opened for it."""
+    """What was opened for this session."""
     chosen: ChosenStrategy = field(init=False)
-    """The strategy of runs that name no other."""
+    """The strategy of runs that do not choose another."""
     _stop_tokens: dict[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, config: SessionConfig) -> Session:
-        """Start the engine, reach the server, and ask it for what was not given.
+        """Start the engine, connect to the server, and ask it for what was not given.
 
         Raises:
-            ConfigurationError: the server does not tell which model to use.
+            ConfigurationError: the server does not determine which model to use.
             EngineError: the engine did not start.
             BackendError: the server cannot be reached, or refuses the key.
         """
@@ -64,11 +64,13 @@ class Session:
             )
             chosen = session.chosen = await session.choose(config.strategy)
             if not backend.capabilities.reliable_finish:
-                _log.warning("how a text ended may be made up by what lies between: %r", backend)
+                _log.warning(
+                    "finish reasons from %r are unreliable: a truncated stream may look complete", backend
+                )
             _log.info("model %r, strategy %s: %s", backend.model, chosen.name, chosen.why)
             if template is None and chosen.needs_template:
                 _log.warning(
-                    "no chat template is known for model %r: the question is sent as it is. Give template=…",
+                    "no chat template is known for model %r: the question is sent unchanged. Pass template=…",
                     backend.model,
                 )
             await session.stop_tokens(chosen)
@@ -78,7 +80,7 @@ class Session:
             raise
 
     async def aclose(self) -> None:
-        """Close what was opened for it."""
+        """Close what was opened for this session."""
         await self.opened.aclose()
 
     async def run_config(
@@ -87,7 +89,7 @@ class Session:
         options: RunOptions,
         index: int | None,
     ) -> RunConfig:
-        """Return what a run is given; what its options leave open is the session's.
+        """Return a run's configuration; the session fills in the options that were not given.
 
         Raises:
             ConfigurationError: there is no such strategy, or it does not fit the server.
@@ -112,7 +114,7 @@ class Session:
         )
 
     async def choose(self, strategy: StrategyChoice) -> ChosenStrategy:
-        """Return the strategy that a choice stands for at this model."""
+        """Return the strategy that a choice means for this model."""
         dialect = self.config.dialect
         return choose(
             strategy,
@@ -123,29 +125,31 @@ class Session:
         )
 
     async def stop_tokens(self, chosen: ChosenStrategy) -> Mapping[str, tuple[int, ...]]:
-        """Ask for the tokens of the tags that end a completion, where the server sends those of its text.
+        """Return the tokens of the tags that end a completion, if the server reports tokens.
+
+        Asked once per dialect.
 
         Raises:
-            ConfigurationError: prefixes are to be sent as tokens, and cannot be.
+            ConfigurationError: `prefix="tokens"`, and the server or the strategy cannot send tokens.
         """
         able, dialect = self.backend.capabilities, chosen.dialect
         if self.config.prefix == "tokens" and not (able.token_prompts and chosen.continues(able)):
             raise ConfigurationError(
-                f'prefix="tokens": {self.backend!r} with strategy {chosen.name} takes no tokens for a prefix'
+                f'prefix="tokens": {self.backend!r} with strategy {chosen.name} cannot send tokens'
                 ': use prefix="text"'
             )
         if dialect is None or not able.token_ids or not isinstance(self.backend, SupportsTokenize):
             return {}
         if dialect.name not in self._stop_tokens:
             tags = (dialect.outlines[1], dialect.thread[1])
-            told = zip(tags, await asyncio.gather(*map(self.backend.tokens, tags)), strict=True)
-            self._stop_tokens[dialect.name] = {tag: tokens for tag, tokens in told if tokens}
+            found = zip(tags, await asyncio.gather(*map(self.backend.tokens, tags)), strict=True)
+            self._stop_tokens[dialect.name] = {tag: tokens for tag, tokens in found if tokens}
         return self._stop_tokens[dialect.name]
 
     def warms_joins(self, chosen: ChosenStrategy) -> bool:
-        """Tell whether joins are computed ahead: as the user says, else where the engine gains by it.
+        """Whether to prefill joins ahead of time: the user's choice, else whether the engine gains by it.
 
-        Where input tokens are paid for, or others wait for the server, that is the user's to decide.
+        If input tokens cost money, or others wait for the server, the user should decide.
         """
         config = self.config
         gains = config.engine is not None and config.engine.warms_joins
@@ -153,7 +157,7 @@ class Session:
         return wanted and chosen.continues(self.backend.capabilities)
 
     async def _dialect_in_vocabulary(self) -> Dialect | None:
-        """Return the dialect whose tags the server makes single tokens of, where nothing else tells one."""
+        """Return the dialect whose tags are single tokens of the model, if the user named none."""
         if self.config.dialect is not None or not isinstance(self.backend, SupportsTokenize):
             return None
         for dialect in DIALECTS.values():

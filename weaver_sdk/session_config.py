@@ -1,4 +1,4 @@
-"""What a user gave a reasoner, checked as far as it can be without a server."""
+"""The arguments of a reasoner, checked as far as possible without a server."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     import openai
 
 ApiChoice = Literal["auto"] | Api
-"""Which endpoint to ask; "auto": `/v1/completions` where it is there, else `/v1/chat/completions`."""
+"""Which endpoint to ask; "auto": `/v1/completions` if the server has it, else `/v1/chat/completions`."""
 
 TemplateChoice = str | Render
 """The name of a template, "auto", "raw", or a callable."""
 
 ModelChoice = str | Backend | Server
-"""A further model: its name at the reasoner's own server, a backend, or a model on a server of its own."""
+"""A further model: its name on the reasoner's server, a backend, or a model on another server."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionConfig:
-    """What a user gave; the arguments of `ParallelReasoner`.
+    """The arguments of `ParallelReasoner`.
 
     Raises:
         ConfigurationError: arguments contradict each other, or one cannot be used.
@@ -79,7 +79,7 @@ class SessionConfig:
                 raise ConfigurationError(f"{name}: give a {kind.__name__}(…)")
 
     def _check_server(self) -> None:
-        """Check that there is one way to a server, and only one."""
+        """Check that the arguments name exactly one server."""
         server = {
             "model": self.model,
             "base_url": self.base_url,
@@ -100,6 +100,6 @@ class SessionConfig:
         if self.api not in ("auto", *get_args(Api)):
             raise ConfigurationError(f'api={self.api!r}: use "auto", "completions" or "chat"')
         if self.api == "chat" and self.template != "auto":
-            raise ConfigurationError('give api="chat" or template: over chat the server applies its own')
+            raise ConfigurationError('give api="chat" or template: a chat server applies its own')
         if whole is None and self.client is None and self.http_client is None:
             server_address(resolve_server(self.base_url, self.api_key, self.model).base_url)

@@ -1,4 +1,4 @@
-"""Where a server, a key and a model come from: the call, then the constructor, then the environment."""
+"""Where the server, the key and the model come from: arguments first, then the environment."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Server:
 
     base_url: str
     model: str | None = None
-    """`None` where the server is to be asked which model it serves."""
+    """`None` to ask the server which model it serves."""
     key: str | None = field(default=None, repr=False)
-    """The API key; shown nowhere."""
+    """The API key; never shown."""
     prices: Prices | None = None
-    """What its tokens cost; `None` where that is not to be told."""
+    """What its tokens cost; `None` to report no cost."""
 
 
 def resolve_server(
@@ -36,7 +36,7 @@ def resolve_server(
     model: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Server:
-    """Fill in from the environment what was not given, each setting by itself, as the openai package does.
+    """Take each setting that is not given from the environment, as the openai package does.
 
     Raises:
         ConfigurationError: no server is named anywhere.
@@ -46,7 +46,7 @@ def resolve_server(
     if not url:
         raise ConfigurationError(
             "no server: give base_url=… (or set WEAVER_BASE_URL or OPENAI_BASE_URL), "
-            "or use ParallelReasoner.local() for the model that comes along"
+            "or use ParallelReasoner.local() for the packaged model"
         )
     return Server(
         base_url=url,
@@ -56,7 +56,7 @@ def resolve_server(
 
 
 def resolve_model(model: str | None = None, environment: Mapping[str, str] | None = None) -> str | None:
-    """Return the model that is given, or named by the environment; `None` where neither names one."""
+    """Return the given model, else the environment's, else `None`."""
     return model or _first(os.environ if environment is None else environment, "model")
 
 

@@ -11,8 +11,8 @@ _PIECE = re.compile(r"(?P<box>\\{1,2}boxed\s*\{)|(?P<escaped>\\[\s\S])|(?P<open>
 def last_box(text: str) -> str | None:
     """Return the content of the last balanced `\\boxed{…}`, stripped; `None` if no box has content.
 
-    Empty boxes are skipped: they are repetitions of the instruction. Of nested boxes, the one that
-    begins last is taken. `\\fbox` and `\\boxed 5` are not read.
+    Empty boxes are skipped: they repeat the instruction. Of nested boxes, the one that begins last is taken.
+    `\\fbox` and `\\boxed 5` are not read.
     """
     found = (text[start:end].strip() for start, end in reversed(_boxes(text)))
     return next((content for content in found if content), None)

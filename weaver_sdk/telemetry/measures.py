@@ -43,8 +43,8 @@ def longest_path(parts: Iterable[tuple[float, int | None]]) -> float:
     """Return the length of the longest path through parts that follow one another.
 
     Args:
-        parts: for each, its length, and how many further parts ran before it was waited for: 0 if the
-            next part waits for it, `None` if only the end does.
+        parts: the length of each, and how many further parts ran before it was waited for: 0 if the next part
+            waits for it, `None` if only the end does.
     """
     now, latest = 0.0, 0.0
     running: list[tuple[float, int]] = []  # when a part ends, and which part waits for it

@@ -1,4 +1,4 @@
-"""What a run cost, in words: one line, or a table of rows. Plain text; terminal and HTML page style it."""
+"""What a run cost, in words: one line, or a table of rows. Plain text, styled elsewhere."""
 
 from __future__ import annotations
 
