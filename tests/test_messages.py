@@ -156,7 +156,7 @@ def test_a_text_is_added_to_the_question_be_it_a_text_or_parts() -> None:
     assert with_text_after(asked, "Part: a") == [user("1"), user([part("Q"), IMAGE, part("\n\nPart: a")])]
     assert with_text_after(asked, "") == asked
     assert asked[1] == user([part("Q"), IMAGE])  # what was given is not changed
-    with pytest.raises(ConfigurationError, match="no message of the user's"):
+    with pytest.raises(ConfigurationError, match="no user message"):
         with_text_after([system("S")], "x")
 
 
@@ -189,7 +189,7 @@ def test_two_parts_do_not_run_into_each_other() -> None:
     ],
 )
 def test_what_is_no_text_is_named_with_what_to_do(content: Any, named: str) -> None:
-    with pytest.raises(ConfigurationError, match=named + r'.*take text alone: use .*api="chat"'):
+    with pytest.raises(ConfigurationError, match=named + r'.*take only text: use .*api="chat"'):
         text_of(content)
 
 
@@ -198,7 +198,10 @@ def test_what_is_no_text_is_named_with_what_to_do(content: Any, named: str) -> N
     [
         (RESULT, r"role 'tool'.*api=\"chat\""),
         (CALL, r"calls tools.*api=\"chat\""),
-        ({"role": "robot", "content": "x"}, "role 'robot', but templates know system, user and assistant"),
+        (
+            {"role": "robot", "content": "x"},
+            "role 'robot', but templates know only system, user and assistant",
+        ),
         ({"role": "user"}, "has no content"),
     ],
 )
@@ -231,7 +234,7 @@ class Turn:
         (" \n", "the problem is empty"),
         ([user(" ")], "the problem is empty"),
         ([user([part(""), part(" ")])], "the problem is empty"),
-        ([], "the conversation is empty: give at least one message"),
+        ([], "the conversation is empty: give at least one user message"),
         (user("Q"), "messages is a dict, not a list of messages: put a single message into a list"),
         (b"Q", "messages is a bytes, not a list of messages"),
         (None, "messages is a NoneType"),

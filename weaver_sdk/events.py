@@ -214,7 +214,7 @@ Event = (
     | Retried
     | RunFinished
 )
-"""Any event; `kind` tells which."""
+"""Any event; `kind` says which."""
 
 
 @cache

@@ -139,8 +139,8 @@ def test_a_template_of_ones_own() -> None:
         ([], "chatml", "the last message must be the user's"),
         (CHAT[:3], "chatml", "the last message must be the user's"),
         ([{"role": "tool", "content": ""}, *CHAT], "chatml", "role 'tool'"),
-        ([{"role": "user"}, *CHAT], "chatml", "a content"),
-        ([*CHAT[:3], {"role": "user", "content": [IMAGE]}], "raw", r"an image .*take text alone"),
+        ([{"role": "user"}, *CHAT], "chatml", "no content"),
+        ([*CHAT[:3], {"role": "user", "content": [IMAGE]}], "raw", r"an image .*take only text"),
     ],
 )
 def test_what_cannot_be_written_is_refused(messages: Messages, template: str, complaint: str) -> None:

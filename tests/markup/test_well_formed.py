@@ -61,10 +61,10 @@ def test_what_passes(text: str) -> None:
     ("old", "new", "place", "complaint"),
     [
         ("<think>\n", "", "line 2, column 1", "expected <think>, found <Parallel>"),
-        ("<think>", "so <think>", "line 1, column 1", "in front of <think>"),
+        ("<think>", "so <think>", "line 1, column 1", "text between tags, before <think>"),
         ("</think>", "", "line 17, column 1", "expected </think>, found the end of the text"),
         ("<Outlines>\n", "", "line 4, column 1", "expected <Outlines>, found <Outline>"),
-        ("<Outlines>", "so <Outlines>", "line 3, column 11", "in front of <Outlines>"),
+        ("<Outlines>", "so <Outlines>", "line 3, column 11", "text between tags, before <Outlines>"),
         ("</Outline>\n</Outlines>", "\n</Outlines>", "line 7, column 1", "expected </Outline>, found"),
         ("</Outlines>\n", "", "line 7, column 1", "expected </Outlines>, found <Thread>"),
         ("<Parallel>", "<parallel>", "line 3, column 1", "has different letter case; write <Parallel>"),
@@ -82,13 +82,13 @@ def test_what_passes(text: str) -> None:
         ("</Thread><Thread>", "</Thread>\n<Thread>", "line 10, column 10", "the opening of thread 2"),
         ("\n2: 93", "2: 93", "line 10, column 10", "the opening of thread 2"),
         ("\n2: 93", "\n3: 93", "line 10, column 10", "write '<Thread>\\n2:'"),
-        ("1116\n", "1116", "line 11, column 16", "thread 2 does not end as it should"),
+        ("1116\n", "1116", "line 11, column 16", "thread 2 has the wrong ending"),
         (" 93*12 = 1116", "", "line 11, column 3", "thread 2 is empty"),
         ("= 1116", "= <Outline> 1116", "line 11, column 12", "expected </Thread>, found <Outline>"),
         ("</Thread>\n</P", "</P", "line 12, column 1", "expected </Thread>, found </Parallel>"),
-        ("</Thread>\n</P", "</Thread></P", "line 12, column 10", "what follows the threads"),
+        ("</Thread>\n</P", "</Thread></P", "line 12, column 10", "the text after the threads"),
         ("</Parallel>\n", "", "line 14, column 1", "expected </Parallel>, found </think>"),
-        ("</Parallel>", "so </Parallel>", "line 12, column 10", "in front of </Parallel>"),
+        ("</Parallel>", "so </Parallel>", "line 12, column 10", "text between tags, before </Parallel>"),
         ("\\boxed", "<Thread> \\boxed", "line 16, column 1", "outside the reasoning"),
         ("4042 + 1116", "</Thread>", "line 14, column 1", "expected </think>, found </Thread>"),
     ],
@@ -103,7 +103,7 @@ def test_what_does_not_pass(old: str, new: str, place: str, complaint: str) -> N
 
 def test_as_many_threads_as_outlines() -> None:
     without = PRODUCTS.replace("<Outline>2: Compute 93*12.</Outline>\n", "")
-    with pytest.raises(MarkupError, match="a thread more than the 1 outlines"):
+    with pytest.raises(MarkupError, match="more threads than the 1 outlines"):
         check_well_formed(without, THREADWEAVER)
     more = PRODUCTS.replace("</Outlines>", "<Outline>3: More.</Outline></Outlines>")
     with pytest.raises(MarkupError, match="expected <Thread>, found </Parallel>"):
@@ -125,9 +125,9 @@ def test_blocks_nest_as_deep_as_is_allowed() -> None:
     nested = block(" x\n", f" {block(X)}\n")
     text = f"<think>{nested}</think>"
     check_well_formed(text, THREADWEAVER, max_depth=2)
-    with pytest.raises(MarkupError, match="a block at depth 2, over 1"):
+    with pytest.raises(MarkupError, match="a block at depth 2, deeper than 1"):
         check_well_formed(text, THREADWEAVER)
-    with pytest.raises(MarkupError, match="a block at depth 1, over 0"):
+    with pytest.raises(MarkupError, match="a block at depth 1, deeper than 0"):
         check_well_formed(text, THREADWEAVER, max_depth=0)
 
 
@@ -170,5 +170,5 @@ def test_hostile_text_takes_linear_time(text: str) -> None:
 
 def test_blocks_nested_beyond_any_depth_are_refused_in_time() -> None:
     text = "<Parallel><Outlines><Outline>1: a</Outline></Outlines>\n<Thread>\n1:" * 5000
-    with pytest.raises(MarkupError, match="over 32"):
+    with pytest.raises(MarkupError, match="deeper than 32"):
         check_well_formed("<think>" + text, THREADWEAVER, max_depth=10**9)

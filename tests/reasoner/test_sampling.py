@@ -39,10 +39,10 @@ def test_one_stop_string_may_stand_by_itself(stop: Any) -> None:
 
 
 @pytest.mark.parametrize("stop", [("",), 3, ("a", 3)])
-def test_what_is_no_stop_string_is_told(stop: Any) -> None:
-    with pytest.raises(ConfigurationError, match="not empty"):
+def test_what_is_no_stop_string_is_refused(stop: Any) -> None:
+    with pytest.raises(ConfigurationError, match="non-empty"):
         Sampling(stop=stop)
-    with pytest.raises(ConfigurationError, match="not empty"):
+    with pytest.raises(ConfigurationError, match="non-empty"):
         Sampling(extra={"stop": stop})
 
 

@@ -185,7 +185,7 @@ class _Strict:
             tag = self._tags[self._next]
             self._fail(tag.start, f"more threads than the {threads} outlines", "give each thread an outline")
         if self._dialect.exact:
-            self._check_literal(self._at, self._dialect.after_threads, "what follows the threads")
+            self._check_literal(self._at, self._dialect.after_threads, "the text after the threads")
         if self._dialect.conclusion is not None:
             self._take_after_blank("conclusion")
             self._take("conclusion", closing=True)
