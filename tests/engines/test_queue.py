@@ -64,3 +64,5 @@ async def test_on_one_slot_the_times_of_a_run_follow_one_another() -> None:
             assert part.started <= part.first_token <= part.ended
         times = sorted((part.started, part.ended) for part in [*fork.threads, *segments])
         assert all(before[1] <= after[0] for before, after in pairwise(times))
+        lengths = [thread.ended - thread.started for thread in fork.threads]
+        assert result.telemetry.overhead_seconds >= sum(lengths) - max(lengths) - 1e-6

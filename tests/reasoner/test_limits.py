@@ -36,6 +36,8 @@ async def test_on_one_permit_threads_follow_one_another_in_order() -> None:
     assert [event.thread for event in told[::2]] == list(range(1, 13))
     assert backend.most_running == 1
     assert result.telemetry.requests == 14
+    times = [thread.ended - thread.started for thread in fork.threads]
+    assert result.telemetry.overhead_seconds >= sum(times) - max(times) - 1e-6
 
 
 @pytest.mark.parametrize("most", [1, 3, Limits(max_concurrency=3), Limits(max_concurrency=2, learn=False)])
