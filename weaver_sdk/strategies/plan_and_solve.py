@@ -42,7 +42,7 @@ class PlanAndSolve:
         waiting = read_steps(planned.text)[: self.max_steps]
         results: dict[int, str] = {}
         while waiting:
-            ready = [step for step in waiting if step.needs <= results.keys()]
+            ready = [step for step in waiting if step.needs <= results.keys()][: max(1, scope.max_threads)]
             waiting = [step for step in waiting if step not in ready]
             worked = await scope.fork(
                 ready, partial(_work_out, results=results), label=lambda step: step.do, phase="reasoning"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ PLAN = (
     "results a step cannot do without. Keep it empty wherever you can, and use few steps."
 )
 """Asks for a plan."""
+
+_BEGINS = re.compile(r'\{\s*"steps"')
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,11 @@ def steps_schema(most: int) -> dict[str, object]:
 
 def read_steps(text: str) -> list[Step]:
     """Return the steps of a plan; a need that names no earlier step is left out. No plan gives no steps."""
+    begins = [found.start() for found in _BEGINS.finditer(text)] or [
+        text.find("{", text.rfind("</think>") + 1)
+    ]
     try:
-        value, _ = json.JSONDecoder(strict=False).raw_decode(text, max(0, text.find("{")))
+        value, _ = json.JSONDecoder(strict=False).raw_decode(text, max(0, begins[-1]))
         given: list[Any] = value["steps"] if isinstance(value["steps"], list) else []
     except (json.JSONDecodeError, LookupError, TypeError):
         return []
@@ -57,4 +63,5 @@ def read_steps(text: str) -> list[Step]:
 
 def _needs(value: object, number: int) -> frozenset[int]:
     given = value if isinstance(value, list) else []
-    return frozenset(need for need in given if isinstance(need, int) and 1 <= need < number)
+    needs = (int(need) for need in given if re.fullmatch(r"[0-9]{1,9}", str(need)))
+    return frozenset(need for need in needs if 1 <= need < number)
