@@ -36,8 +36,8 @@ def at_least_one(**numbers: int) -> None:
     """Check parameters that count something.
 
     Raises:
-        ConfigurationError: one is less than 1.
+        ConfigurationError: one is less than 1, or no whole number.
     """
     for name, number in numbers.items():
-        if number < 1:
-            raise ConfigurationError(f"{name}={number}: use 1 or more")
+        if type(number) is not int or number < 1:  # a name such as voting:n=2.5 brings anything
+            raise ConfigurationError(f"{name}={number!r}: use a whole number, 1 or more")

@@ -62,7 +62,10 @@ def _published(name: str) -> Any:
     if name in OURS:
         return _load(OURS[name])
     published = next(iter(entry_points(group=GROUP, name=name)), None)
-    return None if published is None else published.load()
+    try:
+        return None if published is None else published.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"strategy {name!r} of another package: {error}") from error
 
 
 def _load(path: str) -> Any:
@@ -95,6 +98,8 @@ def _parameters(text: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if equals:
             name = key.strip()
+            if name in values:
+                raise ConfigurationError(f"parameters {text!r}: {name} is given twice")
             values[name] = []
         elif not name:
             raise ConfigurationError(f"parameters {text!r}: write name=value, as in voting:n=7")
