@@ -92,6 +92,13 @@ async def test_without_a_plan_the_question_itself_is_asked(bad: str) -> None:
     assert len(backend.requests) == 2
 
 
+async def test_a_plan_without_end_is_cut_and_the_question_asked() -> None:
+    backend = model("{" + "\n" * 10_000)
+    result = await play(backend, strategy=PlanAndSolve(plan_tokens=50))
+    assert (result.answer, result.finish) == ("42", "stop")
+    assert result.telemetry.total_tokens == 51
+
+
 async def test_a_step_that_failed_does_not_stop_the_others() -> None:
     failed = Reply("half", error=APIStatusError("no", status=400))
     result = await play(model(DIAMOND, b=failed), strategy=PlanAndSolve())

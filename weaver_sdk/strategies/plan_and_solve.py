@@ -26,19 +26,23 @@ class PlanAndSolve:
     """Asks for steps with their needs, works out at once what needs nothing open, then asks for the answer.
 
     Raises:
-        ConfigurationError: `max_steps` is less than 1.
+        ConfigurationError: `max_steps` or `plan_tokens` is less than 1.
     """
 
     max_steps: int = 8
+    plan_tokens: int = 400
+    """Tokens that a plan may have: held to a schema, small models write white space without end."""
     name = "plan_and_solve"
 
     def __post_init__(self) -> None:
-        at_least_one(max_steps=self.max_steps)
+        at_least_one(max_steps=self.max_steps, plan_tokens=self.plan_tokens)
 
     async def run(self, scope: Scope) -> None:
         """Plan, work the steps out level by level, and answer."""
         schema = steps_schema(self.max_steps)
-        planned = await scope.ask(_asking(scope, {}, PLAN), phase="plan", schema=schema, keep=False)
+        planned = await scope.ask(
+            _asking(scope, {}, PLAN), phase="plan", schema=schema, max_tokens=self.plan_tokens, keep=False
+        )
         waiting = read_steps(planned.text)[: self.max_steps]
         results: dict[int, str] = {}
         while waiting:
