@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
-from weaver_sdk.errors import WeaverError
+from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.result import Result
 
 T = TypeVar("T")
@@ -66,3 +66,16 @@ async def results_of(
             await asyncio.wait(running)
     if errors:
         raise ExceptionGroup(f"{len(errors)} problems failed", errors)
+
+
+def run_alone(solve: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run a coroutine function in an event loop of its own.
+
+    Raises:
+        ConfigurationError: an event loop is already running.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(solve())
+    raise ConfigurationError("an event loop is running: use `await reasoner.solve(…)` instead of solve_sync")

@@ -8,19 +8,19 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from weaver_sdk.backends.base import Backend
+from weaver_sdk.backends.base import Backend, Capabilities
 from weaver_sdk.backends.http.response import Timeouts
-from weaver_sdk.batch import results_of
+from weaver_sdk.batch import results_of, run_alone
 from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages, conversation
-from weaver_sdk.options import Budget, Limits, RetryPolicy, Sampling
+from weaver_sdk.options import Budget, Limits, PrefixForm, Prices, RetryPolicy, Sampling
 from weaver_sdk.result import Result
 from weaver_sdk.run_options import RunOptions, checked
 from weaver_sdk.runtime.run import Run
 from weaver_sdk.runtime.stream import RunStream
 from weaver_sdk.session import Session
-from weaver_sdk.session_config import SessionConfig
+from weaver_sdk.session_config import ApiChoice, ModelChoice, SessionConfig, TemplateChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-    from weaver_sdk.backends.base import Capabilities
     from weaver_sdk.engines.engine import Engine
     from weaver_sdk.markup import Dialect
-    from weaver_sdk.options import PrefixForm, Prices
-    from weaver_sdk.session_config import ApiChoice, ModelChoice, TemplateChoice
     from weaver_sdk.strategies.choose import StrategyChoice
 
 
@@ -261,14 +258,6 @@ class ParallelReasoner:
         Raises:
             ConfigurationError: an event loop is already running.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            raise ConfigurationError(
-                "an event loop is running: use `await reasoner.solve(…)` instead of solve_sync"
-            )
 
         async def solve_and_close() -> Result:
             try:
@@ -276,7 +265,7 @@ class ParallelReasoner:
             finally:
                 await self.aclose()
 
-        return asyncio.run(solve_and_close())
+        return run_alone(solve_and_close)
 
     async def _run(
         self,

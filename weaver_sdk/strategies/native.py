@@ -17,7 +17,6 @@ from weaver_sdk.markup import (
     build_problem_messages,
     close_block,
     close_think,
-    has_box,
     read_outlines,
     thread_prefix,
 )
@@ -26,6 +25,7 @@ from weaver_sdk.runtime.completion import Completion
 from weaver_sdk.runtime.forks import Stitching
 from weaver_sdk.runtime.scope import Scope
 from weaver_sdk.strategies.grammars import Place
+from weaver_sdk.strategies.notes import note_strays, note_thread
 from weaver_sdk.strategies.reading import read_trajectory, warn_inexact
 from weaver_sdk.strategies.stitched import joined_spans, task_of
 from weaver_sdk.strategies.tags import (
@@ -34,7 +34,6 @@ from weaver_sdk.strategies.tags import (
     StopRules,
     TagFound,
     TagWatch,
-    forbidden_in_thread,
     is_answering,
     is_open,
     main_rules,
@@ -115,7 +114,7 @@ class Machine:
             )
             lead = ""
             if scope.mode == "parallel" and not self._answering:
-                _note_strays(scope, watch, may_fork=may_fork)
+                note_strays(scope.repaired, watch.passed, may_fork=may_fork)
             self._answering = self._answering or THINK_END in watch.passed
             if isinstance(found := said.stopped_at, TagFound) and found.key == FORK:
                 scope.write(found.text, phase="plan")
@@ -156,17 +155,7 @@ class Machine:
             await self._fork(scope)
         blank = said.outcome in ("done", "eos") and not scope.text.strip()
         scope.outcome = "empty" if blank else said.outcome
-        self._note_thread(scope, found if isinstance(found, TagFound) else None)
-
-    def _note_thread(self, scope: Scope, found: TagFound | None) -> None:
-        """Note what was wrong with the markup of a thread."""
-        tag = found.tag if found is not None else None
-        if tag is not None and (kind := forbidden_in_thread(tag)):
-            scope.repaired(kind, f"closed before the {tag.text} that it wrote, and joined")
-        if tag is not None and not tag.exact:
-            scope.repaired("tag_spelling", f"{tag.text} was read as a tag")
-        if has_box(scope.text):
-            scope.repaired("thread_wrote_answer", "kept as text; a thread's box is never the answer")
+        note_thread(scope.repaired, scope.text, found if isinstance(found, TagFound) else None)
 
     async def _fork(self, scope: Scope) -> None:
         """Read the outlines at the end of a line, work out all threads at once, and join them."""
@@ -247,11 +236,3 @@ async def fork_outlines(
 
 def _label(outline: Outline) -> tuple[str, str]:
     return outline.label, outline.text
-
-
-def _note_strays(scope: Scope, watch: TagWatch, *, may_fork: bool) -> None:
-    """Note tags on the main line that were read as text, though they are none there."""
-    if not may_fork and FORK in watch.passed:
-        scope.repaired("forks_over_limit", "outlines were left as text: no further block is allowed")
-    if any(name == "thread" for name, _ in watch.passed):
-        scope.repaired("stray_tag", "tags of a thread outside a block's threads were left as text")
