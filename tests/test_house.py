@@ -25,7 +25,8 @@ FLOORS = [
     {"backends"},
     {"telemetry"},
     {"markup"},
-    {"result", "events"},
+    {"events", "findings"},
+    {"result"},
     {"options", "messages"},
     {"errors"},
 ]

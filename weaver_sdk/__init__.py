@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         partial_result,
     )
     from weaver_sdk.events import Event, dump_event, load_event
+    from weaver_sdk.findings import Draft, Findings
     from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
     from weaver_sdk.messages import Message, Messages
     from weaver_sdk.options import Budget, Limits, Mode, Prices, RetryPolicy, Sampling
@@ -105,6 +106,7 @@ _MODULES = {
         "partial_result",
     ),
     "weaver_sdk.events": ("Event", "dump_event", "load_event"),
+    "weaver_sdk.findings": ("Draft", "Findings"),
     "weaver_sdk.markup.dialect": ("THREADWEAVER", "Dialect"),
     "weaver_sdk.messages": ("Message", "Messages"),
     "weaver_sdk.options": ("Budget", "Limits", "Mode", "Prices", "RetryPolicy", "Sampling"),
@@ -156,10 +158,12 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailed",
     "Dialect",
+    "Draft",
     "EngineError",
     "EngineNotInstalled",
     "EngineStartFailed",
     "Event",
+    "Findings",
     "Fork",
     "IdleTimeout",
     "Limits",

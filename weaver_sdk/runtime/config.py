@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weaver_sdk.backends.base import Backend
+from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.messages import Message, Messages, question_of
 from weaver_sdk.options import Budget, Mode, PrefixForm, Prices, Sampling
-from weaver_sdk.result import Draft, Findings
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope

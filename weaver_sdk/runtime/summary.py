@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from weaver_sdk.result import Draft, Finish, ModelUsage, NoForkReason, Result, Telemetry, TokensFrom, Trace
+from weaver_sdk.findings import Draft
+from weaver_sdk.result import Finish, ModelUsage, NoForkReason, Result, Telemetry, TokensFrom, Trace
 from weaver_sdk.runtime.config import RunConfig
 from weaver_sdk.runtime.lines import LiveThread, freeze
 from weaver_sdk.runtime.recorder import Recorder

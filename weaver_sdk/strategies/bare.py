@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup import last_box
 from weaver_sdk.messages import with_text_after
-from weaver_sdk.result import Draft, Findings
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from weaver_sdk.backends.base import Prompt
+from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup import (
     THREADWEAVER,
     Dialect,
@@ -20,7 +21,7 @@ from weaver_sdk.markup import (
     read_outlines,
     thread_prefix,
 )
-from weaver_sdk.result import Draft, Findings, Phase
+from weaver_sdk.result import Phase
 from weaver_sdk.runtime.completion import Completion
 from weaver_sdk.runtime.forks import Stitching
 from weaver_sdk.runtime.scope import Scope

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup import Dialect, Outline, close_block
-from weaver_sdk.result import Draft, Findings
 from weaver_sdk.strategies.bare import Bare
 from weaver_sdk.strategies.native import fork_outlines
 from weaver_sdk.strategies.prompted import SEEDED_THREADWEAVER, SEQUENTIAL_INSTRUCTION

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from weaver_sdk.backends.base import Prompt
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
 from weaver_sdk.messages import Message, Messages, merge_system, text_turn
-from weaver_sdk.result import Draft, Findings
 from weaver_sdk.strategies.grammars import (
     Place,
     joined_grammar,

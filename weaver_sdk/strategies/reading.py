@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from functools import cache
 
+from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup import Dialect, extract_answer, has_escaped_tags, is_well_formed
-from weaver_sdk.result import Draft, Findings, NoForkReason
+from weaver_sdk.result import NoForkReason
 
 _log = logging.getLogger("weaver_sdk")
 

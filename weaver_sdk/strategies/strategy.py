@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
 
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.options import Mode
-from weaver_sdk.result import Draft, Findings
 from weaver_sdk.runtime.config import Program
 from weaver_sdk.runtime.scope import Scope
 from weaver_sdk.strategies.bare import Bare
