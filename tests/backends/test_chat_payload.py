@@ -111,7 +111,7 @@ def test_each_shape_of_a_delta(told: dict[str, Any], chunk: Chunk | None) -> Non
     "choice", ["words", {"delta": "words"}, {"delta": {"content": [1]}}, {"delta": {}, "token_ids": 5}]
 )
 def test_what_is_no_chunk_is_an_error(choice: object) -> None:
-    with pytest.raises(ProtocolError, match="unknown shape"):
+    with pytest.raises(ProtocolError, match="unknown format"):
         read_chat_chunk({"choices": [choice]})
 
 

@@ -142,7 +142,7 @@ async def test_no_part_of_the_address_that_is_secret_is_shown() -> None:
         ({"base_url": ""}, "http://127.0.0.1:8000/v1"),
         ({"base_url": "localhost:8000/v1"}, "http://127.0.0.1:8000/v1"),
         ({"base_url": "ftp://host/v1"}, "http://127.0.0.1:8000/v1"),
-        ({"base_url": "http://[::1/v1"}, "no address"),
+        ({"base_url": "http://[::1/v1"}, "not a valid address"),
         ({"base_url": "http://h/v1", "api_key": "sk-\u2026"}, "api_key"),
         ({"base_url": "http://h/v1", "api_key": "sk-a\nb"}, "api_key"),
         ({"base_url": "http://h/v1", "client": True}, "not both"),

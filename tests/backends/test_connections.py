@@ -174,7 +174,7 @@ async def test_bytes_that_nobody_asked_for_close_a_connection() -> None:
         pool = Connections(url)
         assert await body_of(pool) == b"ok"
         await asyncio.sleep(0.01)
-        assert pool._free == []
+        assert pool._idle == []
         assert await body_of(pool) == b"ok"
         await pool.aclose()
 
@@ -198,7 +198,7 @@ async def test_a_reader_who_is_slow_makes_the_server_wait(monkeypatch: pytest.Mo
         connection = await pool.request("POST", ASK)
         await asyncio.sleep(0.1)
         assert sent < size
-        assert connection._waiting < 1_000_000
+        assert connection._buffered < 1_000_000
         got = 0
         while piece := await connection.read(5):
             got += len(piece)
@@ -311,7 +311,7 @@ async def test_https(certificate: Path) -> None:
     async with raw_server(says(FINE, then_closes=False), serving) as url:
         pool = Connections(url, ssl_context=trusting)
         assert [await body_of(pool), await body_of(pool)] == [b"ok", b"ok"]
-        assert len(pool._free) == 1
+        assert len(pool._idle) == 1
         await pool.aclose()
         doubting = Connections(url)
         with pytest.raises(httpx2.ConnectError, match="certificate"):

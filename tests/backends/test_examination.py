@@ -88,13 +88,13 @@ async def test_stops_that_are_kept_back_ignored_or_too_soon_to_tell() -> None:
 async def test_a_server_that_can_nothing() -> None:
     found = await found_at(ScriptedServer(lambda _: None, chat=Chat()))
     assert (found.api, found.repeated, found.crowd, found.prefill_found) == (None, None, None, None)
-    assert (await found_at(ScriptedServer(lambda _: "", chat=Chat()))).completions.error == "it wrote nothing"
+    assert (await found_at(ScriptedServer(lambda _: "", chat=Chat()))).completions.error == "it generated nothing"
 
 
 async def test_what_no_examination_is_made_of() -> None:
     models = {"/v1/models": {"data": [{"id": "a"}, {"id": "b"}]}}
     async with ScriptedServer(counting, routes=models, api_key="right") as server:
-        with pytest.raises(ConfigurationError, match=r"--model.*a, b"):
+        with pytest.raises(ConfigurationError, match=r"a, b.*--model"):
             await diagnose(server.base_url, "right")
         with pytest.raises(APIStatusError, match="401"):
             await diagnose(server.base_url, "wrong")

@@ -37,7 +37,7 @@ def read(*pieces: bytes, method: str = "POST") -> tuple[ResponseReader, bytes]:
 def test_framings(answer: bytes, body: bytes, reusable: bool) -> None:
     for pieces in ([answer], [bytes([b]) for b in answer]):
         reader, got = read(*pieces)
-        assert reader.whole
+        assert reader.complete
         assert got == body
         assert reader.reusable == reusable
         reader.end()
@@ -45,15 +45,15 @@ def test_framings(answer: bytes, body: bytes, reusable: bool) -> None:
 
 def test_a_body_may_end_with_the_connection() -> None:
     reader, body = read(OK + b"\r\nab", b"c")
-    assert (body, reader.whole) == (b"abc", False)
+    assert (body, reader.complete) == (b"abc", False)
     reader.end()
-    assert reader.whole
+    assert reader.complete
     assert not reader.reusable
 
 
 def test_an_answer_to_head_has_no_body() -> None:
     reader, _ = read(OK + b"content-length: 3\r\n\r\n", method="HEAD")
-    assert reader.whole
+    assert reader.complete
 
 
 def test_headers_are_found_in_small_letters_and_joined() -> None:
@@ -109,7 +109,7 @@ def test_hostile_answers_are_refused(answer: bytes) -> None:
 )
 def test_an_end_too_soon_is_an_error(answer: bytes) -> None:
     reader, _ = read(answer)
-    assert reader.begun == bool(answer)
+    assert reader.started == bool(answer)
     with pytest.raises(httpx2.RemoteProtocolError):
         reader.end()
 
@@ -128,5 +128,5 @@ def test_how_the_bytes_are_cut_makes_no_difference(body: bytes, widths: list[int
         answer = answer[width:]
     reader, got = read(*pieces, answer)
     assert got == body
-    assert reader.whole
+    assert reader.complete
     assert reader.reusable

@@ -98,7 +98,7 @@ def test_the_shape_of_llama_cpps_own_endpoint() -> None:
 def test_another_shape_is_a_protocol_error(told: Any) -> None:
     choice = {"text": "a", "delta": {"content": "a"}, "logprobs": told, "finish_reason": None}
     for read in (read_chunk, read_chat_chunk):
-        with pytest.raises(ProtocolError, match="unknown shape"):
+        with pytest.raises(ProtocolError, match="unknown format"):
             read({"choices": [choice]})
 
 

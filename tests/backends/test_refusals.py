@@ -11,7 +11,7 @@ from tests.backends.collecting import QUESTION, WORDS, ask_once, asking, collect
 from weaver_sdk.backends.base import Capabilities
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.refusals import LimitTold, limit_told, refused_field
+from weaver_sdk.backends.refusals import ReportedLimit, refused_field, reported_limit
 from weaver_sdk.errors import APIStatusError
 from weaver_sdk.options import Sampling
 from weaver_sdk.testing import Behaviour, Received, ScriptedServer
@@ -26,7 +26,7 @@ async def test_a_refused_field_is_left_out_and_remembered(caplog: pytest.LogCapt
         await backend.aclose()
     assert ["stop" in request.body for request in asked.completions] == [True, False, False, False]
     assert [record.message for record in caplog.records] == [
-        "the server refuses the request field 'stop': it is left out from now on"
+        "the server refuses the request field 'stop': it is not sent from now on"
     ]
 
 
@@ -139,26 +139,26 @@ SGLANG = (
 @pytest.mark.parametrize(
     ("message", "found"),
     [
-        (SGLANG, LimitTold("room", 56102)),
+        (SGLANG, ReportedLimit("room", 56102)),
         (
             "This model's maximum context length is 4097 tokens. However, you requested 100005 tokens "
             "(5 in the messages, 100000 in the completion). Please reduce the length of the messages",
-            LimitTold("room", 4091),
+            ReportedLimit("room", 4091),
         ),
         (
             "This endpoint's maximum context length is 32768 tokens. However, you requested about 100300 "
             "tokens (300 of text input, 100000 in the output).",
-            LimitTold("room", 32467),
+            ReportedLimit("room", 32467),
         ),
         (
             "max_tokens=100000 cannot be greater than max_model_len=2048. Please request fewer.",
-            LimitTold("most", 2048),
+            ReportedLimit("most", 2048),
         ),
         (
             "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, whereas",
-            LimitTold("most", 16384),
+            ReportedLimit("most", 16384),
         ),
-        ("`max_tokens` must be less than or equal to `8192`, the maximum", LimitTold("most", 8192)),
+        ("`max_tokens` must be less than or equal to `8192`, the maximum", ReportedLimit("most", 8192)),
         # the prompt leaves nothing, or the number is of something else
         ("maximum context length is 4096 tokens. However (5000 in the messages, 10 in the completion)", None),
         ("top_p must be less than or equal to 1", None),
@@ -166,8 +166,8 @@ SGLANG = (
         ("no such model", None),
     ],
 )
-def test_which_limit_an_error_would_grant(message: str, found: LimitTold | None) -> None:
-    assert limit_told(message, {"model": "m", "max_tokens": 100_000}) == found
+def test_which_limit_an_error_would_grant(message: str, found: ReportedLimit | None) -> None:
+    assert reported_limit(message, {"model": "m", "max_tokens": 100_000}) == found
 
 
 def refusing_beyond(context: int) -> ScriptedServer:

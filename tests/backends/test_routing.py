@@ -63,7 +63,7 @@ async def test_a_router_whose_replica_is_gone_is_told_and_not_just_unknown(
         backend = CompletionsBackend("m", address)
         assert (await backend.discover()).capabilities.server == "unknown"
         await backend.aclose()
-    assert f"what is at {address} cannot be told" in caplog.text
+    assert f"could not identify the server at {address}" in caplog.text
 
 
 def test_only_hosts_that_document_a_field_are_sent_one() -> None:

@@ -10,7 +10,7 @@ from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.http.choose import transport_to
-from weaver_sdk.backends.probe import ask
+from weaver_sdk.backends.probe import fetch_json
 from weaver_sdk.doctor.diagnose import diagnose
 from weaver_sdk.engines.llama import LlamaServer
 from weaver_sdk.engines.models import weaver_nano
@@ -44,7 +44,7 @@ async def test_a_system_prompt_stands_where_the_models_own_template_puts_it(engi
     told = await backend.chat_template()
     await backend.aclose()
     link = transport_to(engine.base_url)
-    applied = await ask(link, f"{engine.url}/apply-template", {"messages": turns}, seconds=60)
+    applied = await fetch_json(link, f"{engine.url}/apply-template", {"messages": turns}, seconds=60)
     await link.aclose()
     assert told is not None
     assert applied is not None

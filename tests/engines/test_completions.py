@@ -148,7 +148,7 @@ async def test_an_engine_that_dies_is_an_error_and_no_end(
     "told", [{}, {"content": "x"}, {"content": "", "stop": True}, {"content": "", "stop": True, "timings": 3}]
 )
 def test_an_unknown_shape_is_a_protocol_error(told: dict[str, object]) -> None:
-    with pytest.raises(ProtocolError, match="unknown shape"):
+    with pytest.raises(ProtocolError, match="unknown format"):
         read_chunk(told)
 
 

@@ -1,4 +1,4 @@
-"""The contract between the runtime and a server: a request goes in, chunks come out."""
+"""The contract between the runtime and a server: a request goes in, a stream of chunks comes out."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from weaver_sdk.options import Sampling
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """The user's problem, in the two forms that servers take. It is data: no markup is ever read in it."""
+    """The user's problem, in the two forms that servers take. It is data: markup in it is never parsed."""
 
     text: str
-    """The chat template applied, ready for the model to write on: what `/v1/completions` takes."""
+    """The text with the chat template applied, ready to be continued: what `/v1/completions` takes."""
     messages: tuple[Message, ...] = ()
-    """The turns: what `/v1/chat/completions` takes. They are sent as they are, images and all."""
+    """The turns: what `/v1/chat/completions` takes. Sent unchanged, images included."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedPrefix:
-    """Told with each of the completions of one fork: they begin alike and are sent at once."""
+    """The prefix that the sibling requests of one fork share. They are sent at the same time."""
 
     key: str
     """The same for all siblings of one fork, and for no other request."""
     width: int
     """How many siblings there are."""
     text: str
-    """What all siblings begin with (prompt and trajectory)."""
+    """The shared prefix: prompt and trajectory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,40 +38,40 @@ class Span:
 
     text: str
     ids: tuple[int, ...] | None = None
-    """The tokens that the model wrote it as; `None` for text of the client, and where they are not known."""
+    """The tokens in which the model wrote it; `None` for text that the client added, or if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
-    """One completion: write on from `prompt.text + prefix`."""
+    """One completion: continue `prompt.text + prefix`."""
 
     prompt: Prompt
     prefix: str = ""
     """The trajectory so far, which the model continues."""
     spans: tuple[Span, ...] | None = None
-    """The same in stretches, where it is to be sent as the tokens that were written; `None`: as text."""
+    """The same prefix as spans, to be sent as token ids; `None` to send it as text."""
     stop: tuple[str, ...] = ()
-    """Where the run wants it to end. What is sent is `stops`: the user's own are in `sampling`."""
+    """The run's own stop strings. The user's are in `sampling`; `stops` has both, and is what is sent."""
     max_tokens: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
     grammar: str | None = None
-    """A GBNF grammar, for servers that can hold the model to one."""
+    """A GBNF grammar, for servers that support constrained decoding."""
     json_schema: Mapping[str, object] | None = None
-    """A JSON schema, for servers that can hold the model to one; in place of a grammar."""
+    """A JSON schema in place of a grammar, for servers that support constrained decoding."""
     task: str = ""
-    """What is to be written next, in words, for servers that can only be asked to go on."""
+    """What to write next, in words, for chat servers without prefill."""
     routing_key: str | None = None
-    """The same for all requests of a run, so that a router may keep them on one replica."""
+    """The same for all requests of a run, so that a router can keep them on one replica."""
     shared: SharedPrefix | None = None
     prefill_only: bool = False
-    """Nothing of it is wanted but that the server computes the text into its cache. It never waits for a
-    permit: where none is free at once, it ends with nothing done and without a `sent` chunk."""
+    """Only fill the prefix cache; output is discarded. The request never waits for a permit: if none is
+    free, it is not sent, and the stream ends without a `sent` chunk."""
     logprobs: int = 0
-    """How many of the likeliest tokens a server tells in each place, with their log-probabilities; 0 for
-    none. So 1 gives at least the token that was written: see `Chunk.logprobs`. One that refuses the field
-    tells nothing, and is not asked again. Many tell 5 or 20 at most; vLLM ends with an error beyond."""
+    """How many top tokens to report at each position, with their log-probabilities; 0 for none. So 1 gives
+    at least the token that was written: see `Chunk.logprobs`. If the server refuses the field, nothing is
+    reported and the field is not sent again. Many servers allow 5 or 20; vLLM fails if it is more."""
     where: str = ""
-    """Which piece of the run this is ("run 1f3a, fork 1, thread 2"), for errors and logs."""
+    """Which part of the run this is ("run 1f3a, fork 1, thread 2"), for errors and logs."""
 
     @property
     def text(self) -> str:
@@ -86,68 +86,69 @@ class CompletionRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """Token counts as the server reports them; the last report of a stream is the one that counts."""
+    """Token counts as reported by the server. The last report of a stream is the valid one."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_prompt_tokens: int | None = None
+    """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
     requests: int = 1
-    """How many requests the counts are of."""
+    """How many requests the counts cover."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """How likely one token was, as the server tells."""
+    """The log-probability of one token, as reported by the server."""
 
     token: str
-    """Its text; what a token of half a character looks like is the server's choice."""
+    """Its text. How a token that is half a character looks depends on the server."""
     logprob: float
-    """The natural logarithm of its probability; most servers tell that of the model, before sampling."""
+    """Natural logarithm of its probability; most servers report it before sampling parameters."""
     top: tuple[tuple[str, float], ...] = ()
-    """The likeliest tokens in its place and their log-probabilities, the likeliest first. A token that was
-    written and is none of them may stand there as one more."""
+    """The top tokens at this position with their log-probabilities, most likely first. The token that was
+    written may be listed as one more if it is not among them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retry:
-    """A request failed and is about to be sent again."""
+    """A request failed and is about to be retried."""
 
     attempt: int
-    """The number of the attempt to come: 2 for the first retry."""
+    """The number of the next attempt: 2 for the first retry."""
     delay: float
-    """Seconds until it is sent."""
+    """Seconds until the next attempt."""
     reason: str
     resumed: bool = False
-    """Whether text had arrived: it was kept, and the new request goes on behind it."""
+    """Whether text had arrived. It is kept, and the next request continues after it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chunk:
-    """One piece of a stream: new text, or how it ended, or both.
+    """One chunk of a stream: new text, the finish reason, or both.
 
-    A backend passes text as the server sent it. Whether a stop string is in it, and where the text is cut,
-    is the runtime's business. A stream that ends without a finish reason has raised an error.
+    A backend passes text as the server sent it. The runtime looks for stop strings in it and cuts it there.
+    A stream that ends without a finish reason raises an error.
     """
 
     text: str = ""
     token_ids: tuple[int, ...] = ()
     prompt_ids: tuple[int, ...] = ()
-    """The tokens of the whole input, in one chunk, where the server tells them."""
+    """The tokens of the whole input, in one chunk, if the server reports them."""
     finish_reason: str | None = None
-    """As the server said: "stop", "length", …; set in one chunk only. [DONE] alone counts as "stop"."""
+    """As reported by the server: "stop", "length", …; set in one chunk. A lone [DONE] counts as "stop"."""
     matched_stop: str | None = None
-    """The stop string that ended the text, where the server says which."""
+    """The stop string that ended the text, if the server reports it."""
     usage: Usage | None = None
     retry: Retry | None = None
-    """Set in a chunk without text: the attempt before failed."""
+    """Set in a chunk without text: the previous attempt failed."""
     reasoning: str = ""
-    """Text of a separate reasoning field, where a chat server sends one."""
+    """Text of a separate reasoning field, if a chat server sends one."""
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Those of its tokens, where they were asked for. They may come before the text of their tokens does, and
-    for a stop string's tokens, whose text never comes."""
+    """Log-probabilities of its tokens, if requested. They may arrive before the text of their tokens, and
+    also cover the tokens of a stop string, whose text never arrives."""
     sent: bool = False
-    """Set in a chunk without text: the request leaves at this moment, after any wait for a permit. One such
-    chunk stands before each attempt; `ParallelReasoner` sees to it for a backend that knows no permits."""
+    """Set in a chunk without text: the request is sent now, after any wait for a permit. Each attempt begins
+    with one; `ParallelReasoner` adds it for backends that have no limiter."""
 
 
 ServerKind = Literal[
@@ -168,46 +169,47 @@ ServerKind = Literal[
 ]
 
 Api = Literal["completions", "chat"]
-"""Which of the two protocols is spoken: `/v1/completions` or `/v1/chat/completions`."""
+"""The endpoint in use: `/v1/completions` or `/v1/chat/completions`."""
 
 Prefill = Literal["continue_final_message", "prefix", "last_message", "ask"]
-"""How a chat server is made to go on with a text: by two request fields that say so, by a mark on the last
-message, by the last message being the assistant's, or not at all: it is asked in a further turn."""
+"""How a chat server continues a text: by two request fields, by a flag on the last message, by the last
+message being the assistant's, or without prefill: a further user turn asks it to continue ("ask")."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What one server can do and how it behaves. The servers that are known: `backends/capabilities.py`."""
+    """What one server supports and how it behaves. Known servers: `backends/capabilities.py`."""
 
     server: ServerKind = "unknown"
     api: Api = "completions"
-    """The protocol to speak with it."""
+    """The endpoint to use."""
     prefill: Prefill = "ask"
-    """How it goes on with a text, over chat."""
+    """How it continues a text, over chat."""
     reports_matched_stop: bool = False
-    """It says which stop string ended a text, so that silence means the end of the sequence."""
+    """It reports which stop string ended a text, so that none reported means the end of the sequence."""
     grammar: bool = False
-    """It takes a GBNF grammar."""
+    """It accepts a GBNF grammar."""
     json_schema: bool = False
-    """It takes a JSON schema by `/v1/completions`; over chat it is sent one until it refuses."""
+    """It accepts a JSON schema on `/v1/completions`; over chat the schema is sent until it is refused."""
     token_ids: bool = False
-    """It sends token ids when asked."""
+    """It returns token ids on request."""
     token_prompts: bool = False
-    """It takes token ids for a prompt, and makes tokens of a text when asked."""
+    """It accepts token ids as a prompt, and tokenizes a text on request."""
     context_tokens: int | None = None
-    """The longest context, prompt and completion, in tokens; `None` where the server does not say."""
+    """The longest context, prompt and completion, in tokens; `None` if not reported."""
     extra_fields: Mapping[str, object] = field(default_factory=dict)
-    """Request fields that only this server knows and that we always want."""
+    """Request fields that are specific to this server and always sent."""
     field_names: Mapping[str, str] = field(default_factory=dict)
-    """What it calls a request field for which it has a name of its own."""
+    """Standard request field -> the server's own name for it, where they differ."""
     routing_field: str | None = None
-    """The request field in which it reads the routing key, beside the headers that are always sent."""
+    """The request field that carries the routing key, in addition to the headers that are always sent."""
     refused_fields: frozenset[str] = frozenset()
-    """Request fields that it answers with an error, so that they are left out."""
+    """Request fields that it rejects with an error; they are not sent."""
     most_stops: int | None = None
-    """The most stop strings that it takes; `None` where no limit is known."""
+    """The maximum number of stop strings; `None` if no limit is known."""
     reliable_finish: bool = True
-    """False where a finish reason may be made up on a stream that was cut."""
+    """Whether the finish reason can be trusted. False behind a proxy that may report one that the server
+    never sent, so that a truncated stream looks complete."""
 
 
 @runtime_checkable
@@ -221,14 +223,14 @@ class Backend(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the server can do."""
+        """What the server supports."""
         ...
 
     def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
         """Stream one completion; write it as an async generator. Closing the generator aborts the request.
 
         Raises:
-            BackendError: the completion could not be had, after the backend's own retries.
+            BackendError: the completion failed, after the backend's own retries.
         """
         ...
 
@@ -242,14 +244,14 @@ class SupportsChatTemplate(Protocol):
     """A backend whose server can apply the model's own chat template."""
 
     async def chat_template(self) -> Callable[[Messages], str] | None:
-        """Return what makes the text of a prompt out of turns, or `None` where this server does not tell."""
+        """Return a function from messages to the prompt's text, or `None` if the server does not offer it."""
         ...
 
 
 @runtime_checkable
 class SupportsTokenize(Protocol):
-    """A backend whose server tells which tokens it makes of a text."""
+    """A backend whose server can tokenize a text."""
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:
-        """Return them, or `None` where this server does not tell."""
+        """Return the tokens of a text, or `None` if the server does not offer it."""
         ...

@@ -1,8 +1,7 @@
-"""What the known servers can do: the one table, by the kind of server and by the name of a host.
+"""What the known servers support: one table, by the kind of server and by the name of a host.
 
-A server that we or our users run tells its kind when it is asked (`probe.py`). A hosted one is known by its
-address, and is asked nothing. What stands here goes before what is asked, and a user's own `Capabilities`
-before both.
+A self-hosted server is probed for its kind (`probe.py`). A hosted one is known by its address and is not
+probed. This table takes precedence over the probe, and a user's own `Capabilities` over both.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ KNOWN: dict[ServerKind, Capabilities] = {
     "llama.cpp": Capabilities(
         server="llama.cpp", prefill="continue_final_message", grammar=True, json_schema=True
     ),
-    # also what a LiteLLM proxy says that it is: whichever model is behind it can chat
+    # a LiteLLM proxy reports this kind too: any model that it serves can chat
     "openai": Capabilities(server="openai", api="chat"),
 }
-"""Servers that say what they are."""
+"""Servers that can be identified by a probe."""
 
 HOSTS: dict[str, Capabilities] = {
     "api.openai.com": Capabilities(
@@ -51,45 +50,45 @@ HOSTS: dict[str, Capabilities] = {
         routing_field="prompt_cache_key",
         most_stops=4,
     ),
-    # newer models answer a prefill with an error
+    # newer models reject a prefill with an error
     "api.anthropic.com": Capabilities(server="anthropic", api="chat"),
     "generativelanguage.googleapis.com": Capabilities(server="gemini", api="chat", most_stops=5),
     "api.deepseek.com/beta": Capabilities(server="deepseek", api="chat", prefill="prefix", most_stops=16),
-    # the mark is known under /beta alone
+    # the `prefix` flag works under /beta only
     "api.deepseek.com": Capabilities(server="deepseek", api="chat", most_stops=16),
     "api.mistral.ai": Capabilities(
         server="mistral",
         api="chat",
         prefill="prefix",
         field_names={"seed": "random_seed"},
-        routing_field="prompt_cache_key",  # without it nothing is looked up in the cache
-        refused_fields=frozenset({"stream_options"}),  # counts come without being asked for
+        routing_field="prompt_cache_key",  # without it the prompt cache is not used
+        refused_fields=frozenset({"stream_options"}),  # usage is always reported
     ),
     "api.groq.com": Capabilities(server="groq", api="chat", prefill="last_message"),
-    # whether a prefill works depends on who serves the model today
+    # whether a prefill works depends on the provider that serves the model
     "openrouter.ai": Capabilities(server="openrouter", api="chat"),
     "api.together.xyz": Capabilities(server="together", api="chat"),
     "api.together.ai": Capabilities(server="together", api="chat"),
     "api.fireworks.ai": Capabilities(server="fireworks", routing_field="prompt_cache_key"),
 }
-"""Hosts, or a host and the beginning of its path, which then stands before the bare host."""
+"""By host, or by host and path prefix; the longer entry comes before the bare host."""
 
 PROVIDERS: dict[str, Capabilities] = {
-    # LiteLLM names fields as each provider wants them, and asks DeepSeek under /beta
+    # LiteLLM names fields as each provider wants them, and calls DeepSeek under /beta
     "deepseek": Capabilities(server="deepseek", api="chat", prefill="prefix", most_stops=16),
     "mistral": Capabilities(server="mistral", api="chat", prefill="prefix"),
     "groq": Capabilities(server="groq", api="chat", prefill="last_message"),
     "hosted_vllm": replace(KNOWN["vllm"], api="chat"),
 }
-"""What LiteLLM calls a provider, before the model's name, where it is more than a chat that can be asked."""
+"""By LiteLLM's provider prefix of the model's name; providers that support more than plain chat."""
 
 
 def known_host(base_url: str) -> Capabilities | None:
-    """Return what the host of an address can do, or `None` where the host is not known."""
+    """Return the capabilities of the host in an address, or `None` if the host is unknown."""
     url = server_address(base_url)
-    place = url.host + url.path
-    return next((found for name, found in HOSTS.items() if _stands_under(place, name)), None)
+    location = url.host + url.path
+    return next((found for name, found in HOSTS.items() if _is_below(location, name)), None)
 
 
-def _stands_under(place: str, name: str) -> bool:
-    return place == name or place.startswith(f"{name}/")
+def _is_below(location: str, name: str) -> bool:
+    return location == name or location.startswith(f"{name}/")

@@ -1,4 +1,4 @@
-"""Completions from any OpenAI-compatible server, by `/v1/chat/completions`."""
+"""Completions from any OpenAI-compatible server, over `/v1/chat/completions`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class ChatBackend(ServerBackend):
     backend = ChatBackend("gpt-4.1", "https://api.openai.com/v1", api_key="…")
     ```
 
-    A text is continued by prefill where the server knows one, and by asking in a further turn where it does
-    not, or refuses it: `capabilities.prefill` says which is tried. What a server repeats of the text is
-    removed. What it sends in a field for reasoning becomes `Chunk.reasoning`.
+    A text is continued by prefill if the server supports it (see `capabilities.prefill`). If it does not, or
+    refuses, a further user turn asks the model to continue. If the server repeats the text, the repetition
+    is removed. Text in a separate reasoning field becomes `Chunk.reasoning`.
 
-    Arguments and errors are those of `CompletionsBackend`.
+    Arguments and errors: see `CompletionsBackend`.
     """
 
     api: ClassVar[Api] = "chat"

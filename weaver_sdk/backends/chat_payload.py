@@ -1,4 +1,4 @@
-"""The JSON of `/v1/chat/completions`: how a text becomes a conversation, and what a delta means."""
+"""The JSON of `/v1/chat/completions`: requests from a text, and the parsing of stream deltas."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from weaver_sdk.errors import ProtocolError
 from weaver_sdk.messages import Message
 
 ASKED_TO_GO_ON = "Your answer above is not finished."
-"""How the turn begins that asks a model to go on."""
+"""The first words of the turn that asks a model to continue."""
 
 _SHOWN_CHARACTERS = 80
-"""How much of the end of a text is quoted to a model that is asked to go on behind it."""
+"""How much of the end of a text is quoted to a model that is asked to continue it."""
 
 
 def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities) -> dict[str, Any]:
-    """Return the fields of a streamed request; extras only where the server is known to take them."""
+    """Return the fields of a streamed request; extensions only if the server is known to support them."""
     body: dict[str, Any] = {
         "model": model,
         "messages": chat_messages(request, capabilities.prefill),
@@ -32,7 +32,7 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.max_tokens is not None:
         body["max_tokens"] = token_limit(request, capabilities)
-    if request.json_schema is not None:  # a server that does not know it is found out by its refusal
+    if request.json_schema is not None:  # one that does not support it refuses it, and gets it no more
         named = {"name": "answer", "strict": True, "schema": dict(request.json_schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": named}
     if request.prefix and request.grammar and capabilities.prefill == "ask":
@@ -41,9 +41,9 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
 
 
 def chat_messages(request: CompletionRequest, prefill: Prefill) -> list[Message]:
-    """Return the turns of a request: the user's, then what makes the model go on behind `request.prefix`.
+    """Return the turns of a request: the user's, then those that make the model continue `request.prefix`.
 
-    The user's are sent as they are: parts, names, calls of tools and their results.
+    The user's are sent unchanged: parts, names, tool calls and their results.
     """
     messages: list[Message] = [*request.prompt.messages]
     if not messages:
@@ -59,11 +59,11 @@ def chat_messages(request: CompletionRequest, prefill: Prefill) -> list[Message]
 
 
 def please_continue(prefix: str, task: str = "") -> str:
-    """Return the turn that asks a model to go on behind a text.
+    """Return the turn that asks a model to continue a text.
 
     Args:
         prefix: the text so far.
-        task: what is to be written next, in words.
+        task: what to write next, in words.
     """
     end = prefix[-_SHOWN_CHARACTERS:]
     asked = f"{task} " if task else ""
@@ -74,14 +74,14 @@ def please_continue(prefix: str, task: str = "") -> str:
     )
 
 
-def read_chat_chunk(told: Mapping[str, Any]) -> Chunk | None:
-    """Return what one object of the stream says, or `None` if it says nothing of use.
+def read_chat_chunk(data: Mapping[str, Any]) -> Chunk | None:
+    """Parse one object of the stream; `None` if it holds nothing of use.
 
     Raises:
-        ProtocolError: it has not the shape of a chunk.
+        ProtocolError: it is not a chunk.
     """
-    usage = read_usage(told)
-    choices = told.get("choices")
+    usage = read_usage(data)
+    choices = data.get("choices")
     if not choices:
         return None if usage is None else Chunk(usage=usage)
     try:
@@ -92,10 +92,10 @@ def read_chat_chunk(told: Mapping[str, Any]) -> Chunk | None:
         reasoning = reasoning or delta.get("reasoning") or delta.get("reasoning_content") or ""
         finish = choice.get("finish_reason") or None
         ids = tuple(choice.get("token_ids") or ())
-        likely = choice.get("logprobs")
-        logprobs = read_logprobs(likely) if likely else ()
+        raw_logprobs = choice.get("logprobs")
+        logprobs = read_logprobs(raw_logprobs) if raw_logprobs else ()
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
+        raise ProtocolError(f"a chunk of the stream has an unknown format: {str(data)[:200]}") from error
     if not (text or reasoning or finish or usage or ids or logprobs):
         return None
     return Chunk(
@@ -103,14 +103,14 @@ def read_chat_chunk(told: Mapping[str, Any]) -> Chunk | None:
         reasoning=reasoning,
         token_ids=ids,
         finish_reason=finish,
-        matched_stop=matched_stop(told, choice) if finish else None,
+        matched_stop=matched_stop(data, choice) if finish else None,
         usage=usage,
         logprobs=logprobs,
     )
 
 
 def _content(content: str | Sequence[Mapping[str, Any]] | None) -> tuple[str, str]:
-    """Return the text and the reasoning of a delta's content; some servers send it in typed parts."""
+    """Return the text and the reasoning in a delta's content; some servers send it in typed parts."""
     if content is None or isinstance(content, str):
         return content or "", ""
     text = "".join(part.get("text", "") for part in content if part.get("type") == "text")

@@ -1,4 +1,4 @@
-"""Completions from any OpenAI-compatible server, by `/v1/completions`."""
+"""Completions from any OpenAI-compatible server, over `/v1/completions`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class CompletionsBackend(ServerBackend):
     `openai.AsyncOpenAI` as `client`. What you give is never closed here.
 
     Args:
-        model: as the server knows it; the one that it serves where not given.
-        capabilities: what the server can do; `discover` finds it out where not given.
+        model: its name on the server; if not given, the one model that it serves.
+        capabilities: what the server supports; if not given, `discover` finds it out.
         retries: further attempts after a failed one, or a whole `RetryPolicy`.
         timeouts: limits on waiting, in seconds.
-        max_concurrency: completions at once, or whole `Limits`; further ones wait, first come, first served.
+        max_concurrency: completions at once, or whole `Limits`; further ones wait in FIFO order.
 
     Raises:
         ConfigurationError: the arguments contradict each other, or cannot be used.
@@ -37,13 +37,13 @@ class CompletionsBackend(ServerBackend):
     api: ClassVar[Api] = "completions"
 
     async def chat_template(self) -> ChatTemplate | None:
-        """Ask the server how it wraps turns; call the answer with messages, as often as there are prompts.
+        """Ask the server for its chat template, once for all prompts; call the result with messages.
 
         Returns:
-            The template, or `None` where the server does not tell.
+            The template, or `None` if the server does not expose it.
 
         Raises:
-            ConnectionFailed: nobody answers at the address.
+            ConnectionFailed: no server at the address.
         """
         return await ask_chat_template(self._transport, self.model, self.capabilities.server)
 

@@ -1,7 +1,7 @@
-"""Re-tokenization drift: text that comes back to a server may be cut into other tokens than were written.
+"""Re-tokenization drift: text that is sent back to a server may be tokenized differently than it was written.
 
-A tokenizer is no bijection: the model may write "ab" as two tokens where the tokenizer makes one of it. So a
-context that is sent as text is not always what the model was in the middle of.
+A tokenizer is no bijection: the model may write "ab" as two tokens where the tokenizer makes it one. So a
+context that is sent as text is not always the token sequence that the model was continuing.
 """
 
 from __future__ import annotations
@@ -13,49 +13,47 @@ from weaver_sdk.backends.base import Span
 
 
 def drift_tokens(spans: Iterable[Span], prompt_ids: Iterable[int]) -> int:
-    """Return how many of the tokens that were written do not stand in an input as they were.
+    """Return how many of the tokens that the model wrote are missing from an input.
 
     Args:
-        spans: all that the input is made of; stretches without known tokens do not count.
-        prompt_ids: the tokens that the server made of the whole input.
+        spans: the whole input; spans without known tokens do not count.
+        prompt_ids: the tokens of the whole input, as reported by the server.
     """
     prompt, lost = _as_text(prompt_ids), 0
-    first, last = (
-        0,
-        0,
-    )  # where the next stretch may begin: behind the one before, and as far as its text allows
+    # where the next span may begin: after the previous one, and no later than its text allows
+    first, last = 0, 0
     for span in spans:
         if not span.ids:
-            last += len(span.text)  # it is as many tokens at most
+            last += len(span.text)  # it has no more tokens than characters
             continue
-        head, rest = _split(_as_text(span.ids), partial(_stands, prompt, first, last))
-        if head:
-            first, last = prompt.find(head, first) + len(head), last + len(head)
-        if rest:  # what comes behind the change may be as it was again
+        prefix_text, rest = _split(_as_text(span.ids), partial(_occurs, prompt, first, last))
+        if prefix_text:
+            first, last = prompt.find(prefix_text, first) + len(prefix_text), last + len(prefix_text)
+        if rest:  # after the changed tokens, the rest may be unchanged
             last += len(span.text)
-            tail, between = _split(rest[::-1], partial(_stands_reversed, prompt, first, last))
-            if tail:
-                first = prompt.find(tail[::-1], first) + len(tail)
-            lost += len(between)
+            suffix_text, changed = _split(rest[::-1], partial(_occurs_reversed, prompt, first, last))
+            if suffix_text:
+                first = prompt.find(suffix_text[::-1], first) + len(suffix_text)
+            lost += len(changed)
     return lost
 
 
-def _stands(text: str, first: int, last: int, part: str) -> bool:
-    """Tell whether a part of a text begins between two places in it."""
+def _occurs(text: str, first: int, last: int, part: str) -> bool:
+    """Return whether a part of a text begins between two positions in it."""
     return text.find(part, first, last + len(part)) >= 0
 
 
-def _stands_reversed(text: str, first: int, last: int, part: str) -> bool:
-    return _stands(text, first, last, part[::-1])
+def _occurs_reversed(text: str, first: int, last: int, part: str) -> bool:
+    return _occurs(text, first, last, part[::-1])
 
 
 def _as_text(ids: Iterable[int]) -> str:
-    """Return a text with one character a token: finding tokens is then finding text, which is fast."""
+    """Return a text with one character per token: finding tokens is then finding text, which is fast."""
     return "".join(map(chr, ids))
 
 
 def _split(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:
-    """Cut a text behind the longest beginning that fits; every shorter one fits too."""
+    """Split a text after its longest prefix that fits; every shorter prefix fits too."""
     if fits(text):
         return text, ""
     good, bad = 0, len(text)

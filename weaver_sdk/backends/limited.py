@@ -1,4 +1,4 @@
-"""Any backend at all, held to a limit on completions at once."""
+"""Any backend, under a limit on concurrent completions."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _NO_RETRIES = RetryPolicy(retries=0)
 
 @runtime_checkable
 class LimitsItself(Protocol):
-    """A backend that takes a permit for each request and tells when it is sent (`Chunk.sent`)."""
+    """A backend that takes a permit for each request and marks when it is sent (`Chunk.sent`)."""
 
     @property
     def limiter(self) -> ConcurrencyLimiter:
-        """Where its requests get their permits."""
+        """The limiter that gives permits to its requests."""
         ...
 
 
 class LimitedBackend:
-    """Takes a permit for each completion of another backend, and tells when it is sent.
+    """Takes a permit for each completion of another backend, and marks when it is sent.
 
     Args:
-        backend: where completions come from; its retries are its own. It is not closed here.
-        limiter: where permits come from.
+        backend: the source of completions. It does its own retries, and is not closed here.
+        limiter: gives the permits.
     """
 
     def __init__(self, backend: Backend, limiter: ConcurrencyLimiter) -> None:
@@ -50,14 +50,14 @@ class LimitedBackend:
 
     @property
     def limiter(self) -> ConcurrencyLimiter:
-        """Where permits come from."""
+        """The limiter that gives the permits."""
         return self._limiter
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Wait for a permit and stream one completion.
 
         Raises:
-            BackendError: as the other backend raises it.
+            BackendError: raised by the other backend.
         """
         return stream_with_retries(self._attempt, request, _NO_RETRIES, self._limiter)
 
@@ -75,11 +75,11 @@ class LimitedBackend:
 
 
 def limited(backend: Backend, limits: Limits) -> Backend:
-    """Return a backend that keeps the limits: the same one where it does so itself."""
+    """Return a backend within the limits: the same one if it is limited already."""
     if not isinstance(backend, LimitsItself):
         limiter = ConcurrencyLimiter(limits.max_concurrency, learn=limits.learn, where=repr(backend))
         return LimitedBackend(backend, limiter)
     if backend.limiter.bound <= limits.max_concurrency:
         return backend
-    # a narrower bound around its own limiter, which sees the server's refusals and learns from them
+    # a narrower bound; the 429s are seen by the inner limiter, which learns from them
     return LimitedBackend(backend, ConcurrencyLimiter(limits.max_concurrency, learn=False))

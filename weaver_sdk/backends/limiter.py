@@ -1,7 +1,7 @@
-"""How many requests one server gets at once: a bound, what its 429s teach, and a queue. No clock, no I/O.
+"""Limits the concurrent requests to one server: a bound, a limit learned from 429s, a queue. No I/O.
 
-Many hosts answer 429 to requests at once. So 429s that come together are one sign, and the limit is cut once
-for all of them; with completions that went well under it, it grows again.
+Many hosts respond to a burst of requests with 429s. So those of one burst count as one signal, and cut the
+limit once; completions that succeed under a full limit raise it again.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ _log = logging.getLogger("weaver_sdk")
 
 TOO_MANY = 429
 GROWS_AFTER = 10
-"""Completions that have to go well under a full limit before it is raised by one."""
+"""Completions that have to succeed under a full limit before it is raised by one."""
 
 
 @dataclass(eq=False)
 class Permit:
-    """The right to have one request under way."""
+    """The right to have one request in flight."""
 
     episode: int
-    """How often the limit had been cut when it was given."""
+    """How often the limit had been cut when the permit was given."""
     accepted: bool = False
-    """Whether the server has begun to answer the request."""
+    """Whether the server has begun to respond."""
     crowded: bool = False
-    """Whether the request was refused while others were under way: that is no failure of its own."""
+    """Whether the request got a 429 while others were in flight. That does not count as a failure."""
 
 
 @dataclass
 class AdaptiveLimit:
-    """The numbers alone: which permits are out, and how many may be."""
+    """The arithmetic alone: which permits are in use, and how many may be."""
 
     bound: int
-    """The most permits, whatever is learnt."""
+    """The maximum number of permits, whatever is learned."""
     learn: bool = True
-    """Whether refusals and successes move the limit."""
+    """Whether 429s and successes change the limit."""
     learned: int | None = None
-    """The most requests at once as far as refusals have taught it; `None` without any."""
+    """The concurrency limit learned from 429s; `None` before the first."""
     out: set[Permit] = field(default_factory=set)
     _episode: int = 0
-    _went_well: int = 0
+    _successes: int = 0
     _proven: int = 0
-    """A limit that was full for long enough without a refusal."""
+    """The highest limit that was full for long enough without a 429; 0 if none."""
 
     @property
     def full(self) -> bool:
@@ -57,17 +57,18 @@ class AdaptiveLimit:
         return len(self.out) >= (self.bound if self.learned is None else min(self.bound, self.learned))
 
     def take(self) -> Permit:
-        """Give a permit. The caller has seen that the limit is not `full`."""
+        """Give a permit. The caller has checked that the limit is not `full`."""
         permit = Permit(self._episode)
         self.out.add(permit)
         return permit
 
     def refused(self, permit: Permit) -> bool:
-        """Take a permit back whose request was refused for its number; return whether the limit was cut.
+        """Take back the permit of a request that got a 429; return whether the limit was cut.
 
-        It is cut to what went well before the last raise, to what the server is answering at this moment, or
-        to half of what was under way: whatever is most. Not so by a request that was sent before the last
-        cut, or that was the only one: it tells of a rate, which no limit on their number mends.
+        The new limit is the greatest of three: the one that was proven before the last raise, the requests to
+        which the server is responding now, and half of those in flight. A request that was sent before the
+        last cut does not cut it again. Nor does one that was alone: its 429 is about a rate, which no limit
+        on concurrency can fix.
         """
         together = len(self.out)
         self.out.discard(permit)
@@ -78,38 +79,38 @@ class AdaptiveLimit:
             return False
         answered = sum(other.accepted for other in self.out)
         if together <= self._proven:
-            self._proven = 0  # it no longer takes as many
+            self._proven = 0  # the server no longer accepts as many
         self.learned = max(1, answered, together // 2, self._proven)
         self._episode += 1
-        self._went_well = 0
+        self._successes = 0
         return True
 
     def ended(self, permit: Permit) -> bool:
-        """Take back the permit of a request that ended otherwise; return whether the limit was raised."""
+        """Take back the permit of a request that ended without a 429; return whether the limit was raised."""
         full = self.full
         self.out.discard(permit)
         if self.learned is None or self.learned >= self.bound:
             return False
         if not full or not permit.accepted or permit.episode < self._episode:
             return False
-        self._went_well += 1
-        if self._went_well < GROWS_AFTER:
+        self._successes += 1
+        if self._successes < GROWS_AFTER:
             return False
-        self._went_well = 0
+        self._successes = 0
         self._proven = self.learned
         self.learned += 1
         return True
 
 
 class ConcurrencyLimiter:
-    """Admits requests to one server up to a limit, first come, first served. The limit learns from 429s.
+    """Admits requests up to the learned concurrency limit, in FIFO order.
 
-    One limiter may serve any number of runs; it holds nothing of an event loop between requests.
+    One limiter may serve any number of runs. Between requests it is bound to no event loop.
 
     Args:
-        bound: the most requests at once, such as the slots of an engine.
-        learn: whether the limit follows the server's 429s below the bound.
-        where: the server, for the log.
+        bound: the maximum of concurrent requests, such as the slots of an engine.
+        learn: whether 429s lower the limit below the bound.
+        where: the server's name in the log.
     """
 
     def __init__(self, bound: int, *, learn: bool = True, where: str = "the server") -> None:
@@ -120,36 +121,36 @@ class ConcurrencyLimiter:
 
     @property
     def bound(self) -> int:
-        """The most requests at once, whatever is learnt."""
+        """The maximum of concurrent requests, whatever is learned."""
         return self._limit.bound
 
     @property
     def learned(self) -> int | None:
-        """The most requests at once as far as refusals have taught it; `None` without any."""
+        """The concurrency limit learned from 429s; `None` before the first."""
         return self._limit.learned
 
     @property
     def in_use(self) -> int:
-        """Permits that are out."""
+        """The number of permits in use."""
         return len(self._limit.out)
 
     @property
     def has_room(self) -> bool:
-        """Whether a permit can be had at once. Nobody waits for one then."""
-        return not self._limit.full  # whoever waited has been let in by then
+        """Whether a permit is free now. If so, no request is waiting."""
+        return not self._limit.full  # a freed permit goes to a waiting request at once
 
     def ticket(self) -> int:
-        """Return a place in the queue: one for each completion, which keeps it when it is sent again."""
+        """Return a place in the queue: one for each completion, kept over its retries."""
         return next(self._tickets)
 
     @asynccontextmanager
     async def permit(self, ticket: int) -> AsyncGenerator[Permit, None]:
-        """Wait for a permit, hold it for one request, and learn from how that ends.
+        """Wait for a permit, hold it for one request, and learn from how the request ends.
 
         Raises:
-            BackendError: as it is raised within; a refusal for the number of requests cuts the limit.
+            BackendError: raised in the body; a 429 may cut the limit.
         """
-        permit = await self._admitted(ticket)
+        permit = await self._acquire(ticket)
         try:
             yield permit
         except APIStatusError as error:
@@ -158,13 +159,13 @@ class ConcurrencyLimiter:
             else:
                 self._ended(permit)
             raise
-        except BaseException:  # among them the GeneratorExit of a reader that has read enough
+        except BaseException:  # includes the GeneratorExit of a reader that stops early
             self._ended(permit)
             raise
         else:
             self._ended(permit)
 
-    async def _admitted(self, ticket: int) -> Permit:
+    async def _acquire(self, ticket: int) -> Permit:
         if not self._limit.full:
             return self._limit.take()
         turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
@@ -172,7 +173,7 @@ class ConcurrencyLimiter:
         try:
             return await turn
         except BaseException:
-            if not turn.cancel() and not turn.cancelled():  # let in at the moment in which it gave up
+            if not turn.cancel() and not turn.cancelled():  # admitted at the moment of its cancellation
                 self._ended(turn.result())
             raise
 
@@ -180,19 +181,23 @@ class ConcurrencyLimiter:
         together = self.in_use
         if self._limit.refused(permit):
             _log.info(
-                "%s refused one of %d requests at once: %d at most from now on",
+                "%s refused one of %d concurrent requests: %d at most from now on",
                 self._where,
                 together,
                 self.learned,
             )
-        self._let_in()
+        self._admit_waiting()
 
     def _ended(self, permit: Permit) -> None:
         if self._limit.ended(permit):
-            _log.info("%s serves them well: %d requests at once are tried", self._where, self.learned)
-        self._let_in()
+            _log.info(
+                "%s has accepted all requests: %d concurrent requests are allowed now",
+                self._where,
+                self.learned,
+            )
+        self._admit_waiting()
 
-    def _let_in(self) -> None:
+    def _admit_waiting(self) -> None:
         while self._waiting and not self._limit.full:
             _, turn = heapq.heappop(self._waiting)
             if not turn.done():

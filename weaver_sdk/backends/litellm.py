@@ -1,15 +1,15 @@
-"""Completions by way of the LiteLLM package, for providers that speak no OpenAI protocol.
+"""Completions through the LiteLLM package, for providers without an OpenAI-compatible API.
 
-A LiteLLM *proxy* needs none of this: it is a chat server like others, and `base_url` is all it takes.
+A LiteLLM *proxy* needs none of this: it is an ordinary chat server, reached by `base_url`.
 
-What the package tells is corrected where that is possible:
+What the package reports is corrected where possible:
 
-- An end that no server sent: the stream counts as cut.
-- Token counts that no server sent, but the package guessed: they are left out.
-- A model that repeats itself: not an error. So the limit is taken off, unless the environment sets one.
-- Failures, each in a class of its own and most with status 500: the typed errors of this package.
+- A finish reason that the provider never sent: the stream counts as truncated.
+- Token counts that the provider never sent, but the package estimated: they are dropped.
+- A model that repeats itself: not an error. The package's limit is lifted, unless the environment sets one.
+- Failures, each in a class of its own and most with status 500: they become this package's typed errors.
 
-What cannot be known stays so: `Capabilities.reliable_finish` is false.
+Not every wrong finish reason can be detected, so `Capabilities.reliable_finish` is false.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
 from weaver_sdk.backends.continuation import Continuation
 from weaver_sdk.backends.http.errors import status_error
 from weaver_sdk.backends.http.response import Timeouts
-from weaver_sdk.backends.http.transport import without_key
+from weaver_sdk.backends.http.transport import redact_key
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
 from weaver_sdk.backends.refusals import Refusals
 from weaver_sdk.backends.retry import stream_with_retries
@@ -46,10 +46,10 @@ from weaver_sdk.errors import (
 from weaver_sdk.options import Limits, RetryPolicy
 
 COMPROMISED = frozenset({"1.82.7", "1.82.8", "1.107.0"})
-"""Releases that were withdrawn because somebody else had published them. They are not imported."""
+"""Releases that were withdrawn as compromised. They are not imported."""
 
 _BEFORE_IMPORT = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else the import fetches a list of prices
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else the import downloads a price list
     "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",
 }
 _OPENAI_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "stop", "response_format"}) | {
@@ -61,9 +61,9 @@ _OPENAI_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "st
     "logprobs",
     "top_logprobs",
 }
-"""Fields that LiteLLM translates for each provider; the others go out as they are."""
+"""Fields that LiteLLM translates for each provider; the others are sent unchanged."""
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 class LiteLLMBackend:
@@ -73,16 +73,16 @@ class LiteLLMBackend:
     reasoner = ParallelReasoner(backend=LiteLLMBackend("anthropic/claude-sonnet-4-5"))
     ```
 
-    A chunk costs about 50 times what it costs without the package, so measured times are less exact.
+    A chunk costs about 50 times as much CPU time as without the package, so measured times are less exact.
 
     Args:
         model: the provider and the model, as LiteLLM names them.
-        api_key: else from the provider's variable in the environment.
-        base_url: the provider's address, where it is not the usual one.
-        capabilities: what the provider can do; by its name where not given.
+        api_key: if not given, from the provider's environment variable.
+        base_url: the provider's address, if it is not the default one.
+        capabilities: what the provider supports; if not given, looked up by its name.
         retries: further attempts after a failed one, or a whole `RetryPolicy`. LiteLLM's own are off.
         timeouts: limits on waiting, in seconds.
-        max_concurrency: completions at once, or whole `Limits`; further ones wait, first come, first served.
+        max_concurrency: completions at once, or whole `Limits`; further ones wait in FIFO order.
         options: further arguments of `litellm.acompletion`, such as `vertex_project`.
     """
 
@@ -122,32 +122,32 @@ class LiteLLMBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the provider can do."""
+        """What the provider supports."""
         return self._capabilities
 
     @property
     def limiter(self) -> ConcurrencyLimiter:
-        """Where requests to the provider get their permits."""
+        """The limiter that gives permits to requests to the provider."""
         return self._limiter
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Stream one completion. Closing the generator closes the connection, and so aborts the request.
 
         Raises:
-            ConfigurationError: LiteLLM is not installed, or in a release that is not to be trusted.
-            BackendError: the completion could not be had, after all retries.
+            ConfigurationError: LiteLLM is not installed, or is a compromised release.
+            BackendError: the completion failed, after all retries.
         """
         return stream_with_retries(self._attempt, request, self._policy, self._limiter)
 
     async def aclose(self) -> None:
-        """Do nothing: LiteLLM keeps the connections of all its users together."""
+        """Do nothing: LiteLLM owns its connections, for the whole process."""
 
     async def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         litellm = await _load()
 
-        def send(way: Prefill) -> AsyncGenerator[Chunk, None]:
+        def send(prefill: Prefill) -> AsyncGenerator[Chunk, None]:
             return self._chunks(
-                litellm, chat_body(request, self._model, replace(self._capabilities, prefill=way))
+                litellm, chat_body(request, self._model, replace(self._capabilities, prefill=prefill))
             )
 
         async with aclosing(self._continuation.stream(send, request.prefix)) as chunks:
@@ -156,64 +156,64 @@ class LiteLLMBackend:
 
     async def _chunks(self, litellm: Any, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         async def post(fitting: dict[str, Any]) -> Any:
-            # copied, for the package may rewrite messages in place, and siblings share them
+            # copied: the package may change messages in place, and siblings share them
             known = {name: deepcopy(value) for name, value in fitting.items() if name in _OPENAI_FIELDS}
             extra = {name: value for name, value in fitting.items() if name not in _OPENAI_FIELDS}
             further = {"extra_body": extra} if extra else {}
             opening = litellm.acompletion(**known, **further, **self._options, num_retries=0, max_retries=0)
-            return await self._within(self._timeouts.first, litellm, opening)
+            return await self._with_timeout(self._timeouts.first, litellm, opening)
 
         stream = await self._refusals.send(post, body)
         try:
-            pieces: AsyncIterator[Any] = aiter(stream)
+            parts: AsyncIterator[Any] = aiter(stream)
             limit = self._timeouts.first
-            while (piece := await self._within(limit, litellm, anext(pieces, None))) is not None:
+            while (part := await self._with_timeout(limit, litellm, anext(parts, None))) is not None:
                 limit = self._timeouts.idle
-                chunk = read_chat_chunk(piece.model_dump())
+                chunk = read_chat_chunk(part.model_dump())
                 if chunk is None:
                     continue
                 if chunk.finish_reason is not None and getattr(stream, "received_finish_reason", "") is None:
                     raise TruncatedStream(f"LiteLLM, {self._model}: the stream ended without a finish reason")
-                if chunk.usage is not None and not _was_counted(stream):
+                if chunk.usage is not None and not _has_provider_usage(stream):
                     chunk = replace(chunk, usage=None)
                 yield chunk
         finally:
             await stream.aclose()
 
-    async def _within(self, seconds: float, litellm: Any, waited: Awaitable[Result]) -> Result:
-        """Wait, but not too long.
+    async def _with_timeout(self, seconds: float, litellm: Any, awaitable: Awaitable[T]) -> T:
+        """Wait with a timeout.
 
         Raises:
-            BackendError: what LiteLLM's error stands for.
+            BackendError: for LiteLLM's own error.
         """
         try:
             async with asyncio.timeout(seconds):
-                return await waited
+                return await awaitable
         except TimeoutError as error:
-            raise IdleTimeout(f"LiteLLM, {self._model}: nothing came for {seconds:g} s") from error
-        except litellm.exceptions.openai.OpenAIError as error:  # the root of all of its errors
-            raise self._error(litellm, error) from None  # its own text may hold the key
+            raise IdleTimeout(f"LiteLLM, {self._model}: nothing arrived for {seconds:g} s") from error
+        except litellm.exceptions.openai.OpenAIError as error:  # the base class of all its errors
+            raise self._error(litellm, error) from None  # its own text may contain the key
 
     def _error(self, litellm: Any, error: Exception) -> BackendError:
         where = f"LiteLLM, {self._model},"
         cause = getattr(error, "original_exception", None) or error
-        told = without_key(str(cause).encode(), self._key).decode()
+        message = redact_key(str(cause).encode(), self._key).decode()
         status = int(getattr(cause, "status_code", None) or 500)
         if isinstance(error, litellm.exceptions.MidStreamFallbackError) and status >= 500:
-            return TruncatedStream(f"{where} broke off: {told}")
+            return TruncatedStream(f"{where} broke off the stream: {message}")
         if isinstance(cause, litellm.exceptions.Timeout):
-            return IdleTimeout(f"{where} gave up waiting: {told}")
-        if isinstance(cause, litellm.exceptions.APIConnectionError) or told.endswith("Connection error."):
-            return ConnectionFailed(f"{where} has no connection: {told}")
+            return IdleTimeout(f"{where} timed out: {message}")
+        if isinstance(cause, litellm.exceptions.APIConnectionError) or message.endswith("Connection error."):
+            return ConnectionFailed(f"{where} could not connect: {message}")
         headers: Mapping[str, str] = getattr(getattr(cause, "response", None), "headers", None) or {}
         found: APIStatusError = status_error(
-            status, headers, json.dumps({"error": {"message": told}}).encode(), where
+            status, headers, json.dumps({"error": {"message": message}}).encode(), where
         )
         return found
 
 
 async def _load() -> Any:
-    """Import LiteLLM in a thread, since it takes seconds, and keep it from writing to the terminal."""
+    """Import LiteLLM in a thread, since it takes seconds, and keep it from printing to the terminal."""
     try:
         version = importlib.metadata.version("litellm")
     except importlib.metadata.PackageNotFoundError:
@@ -227,6 +227,6 @@ async def _load() -> Any:
     return litellm
 
 
-def _was_counted(stream: Any) -> bool:
-    """Tell whether token counts came from the provider; without them LiteLLM makes its own."""
+def _has_provider_usage(stream: Any) -> bool:
+    """Return whether token counts came from the provider; without them LiteLLM estimates its own."""
     return any(getattr(seen, "usage", None) is not None for seen in getattr(stream, "chunks", ()))

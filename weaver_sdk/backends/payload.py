@@ -1,4 +1,4 @@
-"""The JSON of `/v1/completions`: what a request says, and what a chunk means."""
+"""The JSON of `/v1/completions`: requests, and the parsing of stream chunks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from weaver_sdk.errors import ProtocolError
 _GRAMMAR_FIELD: dict[ServerKind, str] = {"llama.cpp": "grammar", "sglang": "ebnf"}
 
 _ANY_CONTEXT = 1 << 20
-"""More than any context: what is asked for where it is not known how long it is."""
-_CHARACTERS_OF_A_TOKEN = 3
-"""Fewer than most tokens have."""
+"""More than any context: requested if its length is unknown."""
+_CHARACTERS_PER_TOKEN = 3
+"""Fewer than in most tokens, so that the estimate is on the safe side."""
 
 
 def request_body(
     request: CompletionRequest, model: str, capabilities: Capabilities, tokens: list[int] | None = None
 ) -> dict[str, Any]:
-    """Return the fields of a streamed request; extras only where the server is known to take them.
+    """Return the fields of a streamed request; extensions only if the server is known to support them.
 
     Args:
-        tokens: those of the request's text, where it is sent as such.
+        tokens: the request's text as tokens, to be sent in its place.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -39,23 +39,23 @@ def request_body(
 
 
 def token_limit(request: CompletionRequest, capabilities: Capabilities) -> int | None:
-    """Return `max_tokens`. "No limit" is the whole context: vLLM grants 16 tokens where the field is missing.
+    """Return `max_tokens`. "No limit" is the whole context: vLLM defaults to 16 tokens.
 
-    SGLang grants 16 too, takes no null, and refuses what the prompt leaves no room for. So it is asked for
-    what is surely left; where even that is too much, its refusal tells the room.
+    SGLang defaults to 16 too, accepts no null, and refuses more than the prompt leaves of the context. So it
+    gets a low estimate of what is left; if even that is too much, its error names the limit.
     """
     asked, most = request.max_tokens, capabilities.context_tokens
     if most is None:
         return asked if asked is not None or capabilities.server != "sglang" else _ANY_CONTEXT
     if capabilities.server == "sglang":
-        most = max(1, most - len(request.text) // _CHARACTERS_OF_A_TOKEN)
+        most = max(1, most - len(request.text) // _CHARACTERS_PER_TOKEN)
     return most if asked is None else min(asked, most)
 
 
 def constraint_fields(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:
-    """Return the fields that both endpoints take: where to stop, what form to keep, how to pick tokens.
+    """Return the fields that both endpoints take: stop strings, grammar, sampling, routing key.
 
-    What a run needs goes before what a user has given in `Sampling.extra`.
+    The run's own fields take precedence over the user's `Sampling.extra`.
     """
     body: dict[str, Any] = dict(capabilities.extra_fields) | request.sampling.as_fields()
     if stops := stop_strings(request, capabilities.most_stops):
@@ -71,9 +71,9 @@ def constraint_fields(request: CompletionRequest, capabilities: Capabilities) ->
 
 
 def stop_strings(request: CompletionRequest, most: int | None = None) -> list[str]:
-    """Return the strings to stop at. Where they are too many, some of the run's are left out.
+    """Return the stop strings to send. If there are too many, some of the run's are left out.
 
-    A run finds its tags in the text too; for a string of the user's nobody looks but the server.
+    The run looks for its own in the text as well; only the server looks for the user's.
     """
     stops = list(request.stops)
     if most is None or len(stops) <= most:
@@ -92,14 +92,14 @@ def _schema_field(request: CompletionRequest, capabilities: Capabilities) -> dic
     return {"json_schema": json.dumps(schema) if capabilities.server == "sglang" else schema}
 
 
-def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
-    """Return what one object of the stream says, or `None` if it says nothing of use.
+def read_chunk(data: Mapping[str, Any]) -> Chunk | None:
+    """Parse one object of the stream; `None` if it holds nothing of use.
 
     Raises:
-        ProtocolError: it has not the shape of a chunk.
+        ProtocolError: it is not a chunk.
     """
-    usage = read_usage(told) if "usage" in told or "timings" in told else None
-    choices = told.get("choices")
+    usage = read_usage(data) if "usage" in data or "timings" in data else None
+    choices = data.get("choices")
     if not choices:
         return None if usage is None else Chunk(usage=usage)
     try:
@@ -107,10 +107,10 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
         text = choice.get("text") or ""
         finish = choice.get("finish_reason") or None
         ids, prompt_ids = choice.get("token_ids"), choice.get("prompt_token_ids")
-        likely = choice.get("logprobs")
-        logprobs = read_logprobs(likely) if likely else ()
+        raw_logprobs = choice.get("logprobs")
+        logprobs = read_logprobs(raw_logprobs) if raw_logprobs else ()
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
+        raise ProtocolError(f"a chunk of the stream has an unknown format: {str(data)[:200]}") from error
     if finish is None and usage is None and not ids and not prompt_ids and not logprobs:
         return Chunk(text=text) if text else None
     return Chunk(
@@ -118,15 +118,15 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk | None:
         token_ids=tuple(ids) if ids else (),
         prompt_ids=tuple(prompt_ids) if prompt_ids else (),
         finish_reason=finish,
-        matched_stop=matched_stop(told, choice) if finish else None,
+        matched_stop=matched_stop(data, choice) if finish else None,
         usage=usage,
         logprobs=logprobs,
     )
 
 
-def read_usage(told: Mapping[str, Any]) -> Usage | None:
-    """Return the token counts of a chunk; llama.cpp gives them as `timings` too."""
-    usage, timings = told.get("usage"), told.get("timings")
+def read_usage(data: Mapping[str, Any]) -> Usage | None:
+    """Return the token counts of a chunk; llama.cpp also sends them as `timings`."""
+    usage, timings = data.get("usage"), data.get("timings")
     if usage is None and timings is None:
         return None
     cached = timings.get("cache_n") if isinstance(timings, dict) else None
@@ -146,7 +146,7 @@ def read_usage(told: Mapping[str, Any]) -> Usage | None:
     return None
 
 
-def matched_stop(told: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
-    """Return the stop string that ended the text. A number here is a token's id, and no string."""
-    words = (choice.get("stop_reason"), choice.get("matched_stop"), told.get("stopping_word"))
+def matched_stop(data: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
+    """Return the stop string that ended the text. A number in its place is a token id, and is ignored."""
+    words = (choice.get("stop_reason"), choice.get("matched_stop"), data.get("stopping_word"))
     return next((word for word in words if isinstance(word, str) and word), None)

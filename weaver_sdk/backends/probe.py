@@ -1,4 +1,4 @@
-"""Which server is this, and what can it do? Asked once, before the first completion."""
+"""Identify a server and its capabilities: done once, before the first completion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from weaver_sdk.errors import APIStatusError, BackendError, ConnectionFailed
 _log = logging.getLogger("weaver_sdk")
 
 PROBE_SECONDS = 5.0
-"""How long a server may take to say what it is."""
+"""Timeout of each probe request."""
 _PAGE_BYTES = 8 * 1024 * 1024
 _REFUSED = (401, 403)
 _NOT_THERE = (404, 405, 501)
@@ -30,35 +30,35 @@ _OWNERS: dict[str, ServerKind] = {
     "llamacpp": "llama.cpp",
     "openai": "openai",
 }
-"""What `owned_by` says in the list of models."""
+"""`owned_by` in the list of models -> the kind of server."""
 
 _PAGES: tuple[tuple[str, str, ServerKind], ...] = (
     ("/props", "default_generation_settings", "llama.cpp"),
     ("/get_server_info", "model_path", "sglang"),
     ("/version", "version", "vllm"),
 )
-"""A page that only one kind of server has, and a field that stands in it."""
+"""An endpoint that only one kind of server has, and a field of its response."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFacts:
-    """What a server says about itself."""
+    """What a server reports about itself."""
 
     capabilities: Capabilities
     models: tuple[str, ...]
-    """The models it serves; empty where it does not say."""
+    """The models it serves; empty if not reported."""
 
 
 async def probe(transport: Transport, seconds: float = PROBE_SECONDS) -> ServerFacts:
-    """Ask a server what it is, which models it serves, and what it can do.
+    """Find out a server's kind, models and capabilities.
 
-    A server that answers nothing of use is an unknown one, which is no error.
+    A server that reports nothing of use is of kind "unknown"; that is not an error.
 
     Args:
-        seconds: how long each question may take.
+        seconds: timeout of each request.
 
     Raises:
-        ConnectionFailed: nobody answers at the address.
+        ConnectionFailed: no server at the address.
         APIStatusError: the server refuses the key.
     """
     listed = await _models(transport, seconds)
@@ -73,62 +73,62 @@ async def probe(transport: Transport, seconds: float = PROBE_SECONDS) -> ServerF
 
 
 async def takes_completions(transport: Transport, seconds: float = PROBE_SECONDS) -> bool:
-    """Tell whether a server has `/completions`. It is asked for nothing, so that it writes nothing.
+    """Return whether a server has `/completions`. The request is empty, so that nothing is generated.
 
     Raises:
-        ConnectionFailed: nobody answers at the address.
+        ConnectionFailed: no server at the address.
     """
     try:
-        await ask(transport, "/completions", {}, seconds=seconds)
+        await fetch_json(transport, "/completions", {}, seconds=seconds)
     except APIStatusError as error:
         return error.status not in _NOT_THERE
     except ConnectionFailed:
         raise
     except BackendError:
-        return True  # it was busy with it, at least
+        return True  # a timeout, say: the endpoint exists
     return True
 
 
 async def served_models(transport: Transport, seconds: float = PROBE_SECONDS) -> tuple[str, ...]:
-    """Return the names of the models that a server serves; none where it does not say.
+    """Return the names of the models that a server serves; empty if not reported.
 
     Raises:
-        ConnectionFailed: nobody answers at the address.
+        ConnectionFailed: no server at the address.
         APIStatusError: the server refuses the key.
     """
     return tuple(str(model["id"]) for model in await _models(transport, seconds))
 
 
-async def ask(
+async def fetch_json(
     transport: Transport, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = PROBE_SECONDS
 ) -> dict[str, Any] | None:
-    """Return the JSON object at a path (or the answer to a JSON body), or `None` if it is something else.
+    """GET a path (or POST a JSON body); return the JSON object, or `None` if the response is no object.
 
     Raises:
-        BackendError: there was no good answer.
+        BackendError: the request failed.
     """
     timeouts = Timeouts(first=seconds, idle=seconds)
-    answer = await Response.open(transport, path, body, timeouts=timeouts)
+    response = await Response.open(transport, path, body, timeouts=timeouts)
     page = b""
-    async with aclosing(answer):
-        while len(page) < _PAGE_BYTES and (piece := await answer.read(seconds)):
-            page += piece
+    async with aclosing(response):
+        while len(page) < _PAGE_BYTES and (part := await response.read(seconds)):
+            page += part
     return parse_object(page)
 
 
-def root(transport: Transport) -> str:
-    """Return the address under which a server has its own pages, beside those of the OpenAI protocol."""
+def server_root(transport: Transport) -> str:
+    """Return the address without `/v1`: the base of a server's endpoints outside the OpenAI API."""
     return transport.base_url.removesuffix("/v1")
 
 
 async def _models(transport: Transport, seconds: float) -> list[dict[str, Any]]:
     try:
-        page = await ask(transport, "/models", seconds=seconds)
+        page = await fetch_json(transport, "/models", seconds=seconds)
     except APIStatusError as error:
         if error.status in _REFUSED:
             raise
-        if error.status >= 500 and error.status not in _NOT_THERE:  # a router whose first replica is gone
-            _log.warning("what is at %s cannot be told: %s", transport.base_url, error)
+        if error.status >= 500 and error.status not in _NOT_THERE:  # a router whose first replica is down
+            _log.warning("could not identify the server at %s: %s", transport.base_url, error)
         return []
     except ConnectionFailed:
         raise
@@ -145,7 +145,7 @@ async def _unknown(transport: Transport, seconds: float) -> Capabilities:
 
 async def _kind_by_pages(transport: Transport, seconds: float) -> ServerKind:
     pages = await asyncio.gather(
-        *(_page(transport, root(transport) + path, seconds) for path, _, _ in _PAGES)
+        *(_fetch_page(transport, server_root(transport) + path, seconds) for path, _, _ in _PAGES)
     )
     for page, (_, field, kind) in zip(pages, _PAGES, strict=True):
         if field in page:
@@ -153,8 +153,8 @@ async def _kind_by_pages(transport: Transport, seconds: float) -> ServerKind:
     return "unknown"
 
 
-async def _page(transport: Transport, address: str, seconds: float) -> dict[str, Any]:
+async def _fetch_page(transport: Transport, address: str, seconds: float) -> dict[str, Any]:
     try:
-        return await ask(transport, address, seconds=seconds) or {}
+        return await fetch_json(transport, address, seconds=seconds) or {}
     except BackendError:
-        return {}  # a page that is not there tells as much
+        return {}  # a missing endpoint rules the kind out

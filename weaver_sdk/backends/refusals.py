@@ -1,7 +1,4 @@
-"""Request fields that a server turns out not to take, and limits that are too high for it.
-
-Both are found in its errors.
-"""
+"""Request fields that a server refuses, and token limits that it finds too high, as read from its errors."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ _BAD_REQUEST = (400, 422)
 _NEEDED = frozenset(
     {"model", "messages", "prompt", "stream", "continue_final_message", "add_generation_prompt"}
 )
-"""Without these a request would be another one, and the answer wrong without a word."""
+"""Never left out: without them the request would mean something else, and the response be silently wrong."""
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-"""A limit is never left out: it has two names, and a server that refuses one may take the other."""
+"""The token limit is never left out: it has two names, and a server that refuses one may accept the other."""
 _TOO_MUCH = re.compile(
     r"too (large|long|high|many)|exceed|context length|greater than|less than|at most", re.IGNORECASE
 )
@@ -35,31 +32,31 @@ _MOST = re.compile(
 )
 _LOGPROBS = re.compile("logprobs", re.IGNORECASE)
 
-Answered = TypeVar("Answered")
+ResponseT = TypeVar("ResponseT")
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Which request fields a server takes, and under which names."""
+    """Which request fields a server accepts, and under which names."""
 
     names: Mapping[str, str]
-    """Our name for a field -> the server's, where it has one of its own."""
+    """Standard name of a field -> the server's own, where they differ."""
     refused: frozenset[str]
     most: int | None = None
-    """The highest limit on tokens that it takes, where it has said so."""
+    """The highest token limit that it accepts, if it has reported one."""
 
     @classmethod
     def known(cls, capabilities: Capabilities) -> Fields:
-        """Return what is known before the first request."""
+        """Return the fields as known before the first request."""
         return cls(capabilities.field_names, capabilities.refused_fields)
 
     def fit(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a request as the server takes it."""
+        """Return a request that the server accepts."""
         sent = {self.names.get(name, name): value for name, value in body.items() if name not in self.refused}
         return sent if self.most is None else with_limit(sent, self.most)
 
     def without(self, named: str) -> Fields:
-        """Return the fields without one that the server named; a limit gets its other name."""
+        """Return the fields without one that the server refused; a token limit gets its other name."""
         own = next((name for name, theirs in self.names.items() if theirs == named), named)
         if named in _LIMITS:
             return replace(self, names={**self.names, own: _LIMITS[named]})
@@ -67,23 +64,23 @@ class Fields:
 
 
 class Refusals:
-    """What one server takes: as far as it is known, and as it turns out."""
+    """Which fields one server accepts: as known in advance, and as learned from its errors."""
 
     def __init__(self, capabilities: Capabilities) -> None:
         self._fields = Fields.known(capabilities)
 
     @property
     def refused(self) -> frozenset[str]:
-        """The fields that are left out."""
+        """The fields that are not sent."""
         return self._fields.refused
 
     async def send(
-        self, post: Callable[[dict[str, Any]], Awaitable[Answered]], body: Mapping[str, Any]
-    ) -> Answered:
-        """Send a request; where the server refuses a field by its name, send it again without that field.
+        self, post: Callable[[dict[str, Any]], Awaitable[ResponseT]], body: Mapping[str, Any]
+    ) -> ResponseT:
+        """Send a request; if the server refuses a field by name, send it again without that field.
 
-        Where it says how many tokens would have been few enough, they are asked for. Every field, and every
-        kind of limit, is tried once. What got a request through is remembered.
+        If the error names the highest token limit that is allowed, that is requested. Every field, and every
+        kind of limit, is tried once. The combination that succeeded is remembered.
 
         Raises:
             APIStatusError: the server refuses the request for another reason.
@@ -94,17 +91,17 @@ class Refusals:
             if room is not None:
                 sent = with_limit(sent, room)
             try:
-                answered = await post(sent)
+                response = await post(sent)
             except APIStatusError as error:
-                told = str(error) if error.status in _BAD_REQUEST or _withholds_logprobs(error) else ""
-                named, found = refused_field(told, sent), limit_told(told, sent)
+                message = str(error) if error.status in _BAD_REQUEST or _withholds_logprobs(error) else ""
+                named, found = refused_field(message, sent), reported_limit(message, sent)
                 reason = found.why if found else named
                 if reason is None or reason in tried:
                     raise
             else:
                 if tried:
                     self._remember(fields)
-                return answered
+                return response
             tried.add(reason)
             if found is None:
                 fields = fields.without(reason)
@@ -115,35 +112,37 @@ class Refusals:
 
     def _remember(self, fields: Fields) -> None:
         for name in fields.refused - self._fields.refused:
-            _log.warning("the server refuses the request field %r: it is left out from now on", name)
+            _log.warning("the server refuses the request field %r: it is not sent from now on", name)
         if fields.most != self._fields.most:
-            _log.info("the server takes %s tokens at most as a limit", fields.most)
+            _log.info("the server accepts a token limit of at most %s", fields.most)
         self._fields = fields
 
 
 @dataclass(frozen=True)
-class LimitTold:
-    """How many tokens a server would have granted."""
+class ReportedLimit:
+    """The token limit that a server would have accepted."""
 
     why: Literal["room", "most"]
-    """What this prompt leaves of the context, or what it grants at all."""
+    """"room": what this prompt leaves of the context; "most": the maximum for any request."""
     tokens: int
 
 
-def limit_told(message: str, sent: Mapping[str, Any]) -> LimitTold | None:
-    """Return the limit on tokens that an error names, where a higher one was sent."""
+def reported_limit(message: str, sent: Mapping[str, Any]) -> ReportedLimit | None:
+    """Return the token limit that an error names, if a higher one was sent."""
     asked = max((sent[name] for name in _LIMITS if isinstance(sent.get(name), int)), default=0)
     context, given, most = _CONTEXT.search(message), _INPUT.search(message), _MOST.search(message)
     found = None
     if context and given:
-        found = LimitTold("room", int(context[1]) - int(given[1]) - 1)  # some refuse a full context too
+        found = ReportedLimit(
+            "room", int(context[1]) - int(given[1]) - 1
+        )  # some refuse an exactly full context too
     elif most:
-        found = LimitTold("most", int(most[1] or most[2]))
+        found = ReportedLimit("most", int(most[1] or most[2]))
     return found if found is not None and 0 < found.tokens < asked else None
 
 
 def with_limit(sent: Mapping[str, Any], most: int) -> dict[str, Any]:
-    """Return a request that asks for so many tokens at most."""
+    """Return a request with its token limit capped."""
     return {
         name: min(value, most) if name in _LIMITS and isinstance(value, int) else value
         for name, value in sent.items()
@@ -151,14 +150,14 @@ def with_limit(sent: Mapping[str, Any], most: int) -> dict[str, Any]:
 
 
 def refused_field(message: str, sent: Mapping[str, Any]) -> str | None:
-    """Return the request field that an error is about: one in quotation marks, else one that it mentions."""
-    too_much = _TOO_MUCH.search(message)  # a limit that is known, and not kept
+    """Return the request field that an error is about: a quoted one, else one that it mentions."""
+    too_much = _TOO_MUCH.search(message)  # the limit's name is accepted, its value is not
     fields = [name for name in sent if name not in _NEEDED and not (too_much and name in _LIMITS)]
     for pattern in (r"""["'`]{}["'`\\]""", r"(?<![\w/.]){}(?![\w/])"):
         found = (name for name in fields if re.search(pattern.format(re.escape(name)), message))
         if (name := next(found, None)) is not None:
             return name
-    if _LOGPROBS.search(message):  # some write it as a word of English
+    if _LOGPROBS.search(message):  # some errors spell it as a plain word
         return next((name for name in fields if name in ("logprobs", "top_logprobs")), None)
     return None
 

@@ -1,4 +1,4 @@
-"""The one retry layer: free before the first text, and by prefix after it."""
+"""The one retry layer: a plain retry before the first text, and a resumed stream after it."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ Attempt = Callable[[CompletionRequest], AsyncGenerator[Chunk, None]]
 _exponential = wait_exponential(multiplier=0.5, max=8.0)
 
 LONGEST_WAIT = 120.0
-"""Seconds; a server that asks for more is not waited for."""
+"""Seconds; if a server asks for more, the request fails."""
 
 
 async def stream_with_retries(
     attempt: Attempt, request: CompletionRequest, policy: RetryPolicy, limiter: ConcurrencyLimiter
 ) -> AsyncGenerator[Chunk, None]:
-    """Stream a completion, and try again where that can help. Each attempt waits for a permit.
+    """Stream a completion, and retry if that can help. Each attempt waits for a permit.
 
-    Text that has arrived is kept: the new request goes on behind it, with what is left of `max_tokens`. Not
-    so under a grammar or a schema, which would begin anew in the middle of a text. Token counts of all
-    attempts are added up in the usage, as far as they are known.
+    Text that has arrived is kept: the next request continues after it, with what is left of `max_tokens`.
+    Under a grammar or a schema there is no such retry, for it would start anew in the middle of the text.
+    The usage adds up the token counts of all attempts, as far as they are known.
 
     Args:
-        limiter: where requests to the same server get their permits. One that the server refuses for their
-            number, while it answers others, uses up no retry. A request that only fills the cache never
-            waits for a permit: where there is none, it ends with nothing done.
+        limiter: gives permits to the requests to one server. A 429 while other requests are in flight uses
+            up no retry. A prefill-only request never waits for a permit: if none is free, it is not sent.
 
     Raises:
-        BackendError: the last attempt failed too, or it was no use to try again.
+        BackendError: the last attempt failed too, or the error is not retryable.
     """
     ticket, failures = limiter.ticket(), 0
     progress = _Progress(request)
@@ -58,8 +57,8 @@ async def stream_with_retries(
         except BackendError as error:
             state = state or RetryCallState(AsyncRetrying(), None, (), {})
             state.set_exception((type(error), error, error.__traceback__))
-            held_to_form = request.grammar is not None or request.json_schema is not None
-            resumable = not progress.text or not held_to_form
+            constrained = request.grammar is not None or request.json_schema is not None
+            resumable = not progress.text or not constrained
             failures += policy.retries == 0 or permit is None or not permit.crowded
             if not error.retryable or not resumable or failures > policy.retries:
                 raise
@@ -67,7 +66,7 @@ async def stream_with_retries(
             state.prepare_for_next_attempt()
             reason = str(error)
         if not progress.resume():
-            yield Chunk(finish_reason="length")  # the limit had been reached when the stream broke
+            yield Chunk(finish_reason="length")  # max_tokens had been reached when the stream broke
             return
         kept = bool(progress.text)
         yield Chunk(retry=Retry(attempt=state.attempt_number, delay=delay, reason=reason, resumed=kept))
@@ -75,17 +74,17 @@ async def stream_with_retries(
 
 
 def _delay(state: RetryCallState, error: BackendError) -> float:
-    """Return the seconds to wait: as asked, or 0.5·2ⁿ up to 8; plus a random part, lest all come at once.
+    """Return the seconds to wait: `retry-after`, or 0.5·2ⁿ up to 8; plus jitter.
 
     Raises:
-        APIStatusError: the server asks for more than anyone would sit through.
+        APIStatusError: the server asks for more than `LONGEST_WAIT`.
     """
     asked = error.retry_after if isinstance(error, APIStatusError) else None
     if asked is None:
         delay = _exponential(state)
         return delay + random.uniform(0, delay / 2)
     if asked > LONGEST_WAIT:
-        message = f"{error}; it asks to wait {asked:g} s, and more than {LONGEST_WAIT:g} s is not waited"
+        message = f"{error}; the server asks to wait {asked:g} s, more than the maximum of {LONGEST_WAIT:g} s"
         assert isinstance(error, APIStatusError)
         refused = APIStatusError(message, status=error.status, code=error.code, retry_after=asked)
         raise refused from error
@@ -93,23 +92,25 @@ def _delay(state: RetryCallState, error: BackendError) -> float:
 
 
 class _Progress:
-    """What has arrived of a completion, over all attempts."""
+    """The text and tokens of a completion that have arrived, over all attempts."""
 
     def __init__(self, request: CompletionRequest) -> None:
-        self._asked = request
+        self._original = request
         self._parts: list[str] = []
         self._before = 0  # tokens of the attempts that failed
         self._counted = 0  # tokens of this attempt: its ids, or else its chunks
-        self._reported: int | None = None  # the same as the server counts them, where it says so as it goes
+        self._reported: int | None = (
+            None  # the same as reported by the server, if it reports usage within the stream
+        )
         self.request = request
-        """What is to be asked now."""
+        """The next request to send."""
 
     @property
     def text(self) -> str:
         return "".join(self._parts)
 
     def note(self, chunk: Chunk) -> Chunk:
-        """Remember what a chunk brings, and return it with the tokens of earlier attempts counted in."""
+        """Record a chunk, and return it with the tokens of earlier attempts added to its usage."""
         if chunk.text:
             self._parts.append(chunk.text)
         if chunk.text or chunk.reasoning:
@@ -124,13 +125,13 @@ class _Progress:
         return replace(chunk, usage=total)
 
     def resume(self) -> bool:
-        """Make the next request go on behind what has arrived; return whether anything is left to ask."""
+        """Make the next request continue after the text so far; return whether any tokens are left."""
         self._before += self._counted if self._reported is None else self._reported
         self._counted, self._reported = 0, None
-        asked = self._asked
+        asked = self._original
         left = None if asked.max_tokens is None else asked.max_tokens - self._before
         prefix = asked.prefix + self.text
-        # its siblings have gone on: it shares no more than any request does
+        # its siblings have gone on: it no longer shares their prefix
         shared = None if self._parts else asked.shared
         spans = None if asked.spans is None else (*asked.spans, Span(self.text))
         self.request = replace(asked, prefix=prefix, spans=spans, max_tokens=left, shared=shared)

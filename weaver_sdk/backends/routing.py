@@ -1,6 +1,6 @@
-"""How a routing key is sent: by the headers that routers read, and by the body's field that a host reads.
+"""How a routing key is sent: in the headers that routers read, and in a body field that some hosts read.
 
-All requests of a run begin alike. The key keeps them on one replica, where that beginning is computed once.
+All requests of a run share a prefix. The key keeps them on one replica, where the prefix is computed once.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from urllib.parse import quote
 from weaver_sdk.backends.base import Capabilities, CompletionRequest
 
 ROUTING_HEADERS = ("x-session-id", "x-smg-routing-key")
-"""What vllm-router, OpenRouter and most gateways read, and what sglang-router reads."""
+"""The first is read by vllm-router, OpenRouter and most gateways, the second by sglang-router."""
 
 
 def routing_headers(request: CompletionRequest) -> Mapping[str, str] | None:
-    """Return the headers that tell a request's routing key; `None` where it has none."""
+    """Return the headers that carry a request's routing key; `None` if it has none."""
     if not request.routing_key:
         return None
     return dict.fromkeys(ROUTING_HEADERS, quote(request.routing_key))
 
 
 def routing_fields(request: CompletionRequest, capabilities: Capabilities) -> dict[str, Any]:
-    """Return the field of the body that tells a request's routing key, where the server reads one."""
+    """Return the body field that carries a request's routing key; empty if the server has none."""
     if not request.routing_key or capabilities.routing_field is None:
         return {}
     return {capabilities.routing_field: request.routing_key}

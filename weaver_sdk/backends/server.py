@@ -1,4 +1,4 @@
-"""What every backend for an OpenAI-compatible server has, whichever of its endpoints it asks."""
+"""The base class of backends for an OpenAI-compatible server, whichever endpoint they use."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 class ServerBackend(ABC):
-    """One model on one server. What is asked of it is said by the class for each endpoint.
+    """One model on one server. The subclass for each endpoint builds the requests.
 
     Args:
-        model: as the server knows it; the one that it serves where not given.
-        capabilities: what the server can do; the table knows some hosts, and `discover` finds out the rest.
+        model: its name on the server; if not given, the one model that it serves.
+        capabilities: what the server supports; if not given, from the table of known hosts, or by `discover`.
         retries: further attempts after a failed one, or a whole `RetryPolicy`.
         timeouts: limits on waiting, in seconds.
-        max_concurrency: completions at once, or whole `Limits`; further ones wait, first come, first served.
+        max_concurrency: completions at once, or whole `Limits`; further ones wait in FIFO order.
 
     Raises:
         ConfigurationError: the arguments contradict each other, or cannot be used.
     """
 
     api: ClassVar[Api]
-    """The protocol that is spoken."""
+    """The endpoint that the class uses."""
 
     def __init__(
         self,
@@ -82,13 +82,15 @@ class ServerBackend(ABC):
 
     @property
     def model(self) -> str:
-        """The model's name, as the server knows it.
+        """The model's name on the server.
 
         Raises:
-            ConfigurationError: none was given, and the server has not been asked yet.
+            ConfigurationError: none was given, and `discover` was not called yet.
         """
         if self._model is None:
-            raise ConfigurationError("no model: give model=, or let `discover` ask the server for its own")
+            raise ConfigurationError(
+                "no model: pass model=…, or call `discover` to ask the server for its own"
+            )
         return self._model
 
     @property
@@ -98,17 +100,17 @@ class ServerBackend(ABC):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the server can do; what every server can, until it is known better."""
+        """What the server supports; before `discover`, what every server does."""
         return replace(self._capabilities or Capabilities(), api=self.api)
 
     @property
     def refused_fields(self) -> frozenset[str]:
-        """Request fields that the server is known to refuse, or has refused until now."""
+        """Request fields that the server is known to refuse, or has refused so far."""
         return self._refusals.refused if self._refusals else self.capabilities.refused_fields
 
     @property
     def limiter(self) -> ConcurrencyLimiter:
-        """Where requests to the server get their permits."""
+        """The limiter that gives permits to requests to the server."""
         return self._limiter
 
     def for_model(self, model: str) -> Self:
@@ -118,16 +120,16 @@ class ServerBackend(ABC):
         return other
 
     async def discover(self) -> ServerFacts:
-        """Ask the server what it is, and fill in from its answer what was not given: model and capabilities.
+        """Probe the server, and fill in the model and the capabilities if they were not given.
 
-        Where both are known already, by the user's word or by the host's name, nothing is asked.
+        If both are known already, from the user or by the host, no request is sent.
 
         Returns:
-            What the server says; the `api` among its capabilities is the one to prefer.
+            What the server reports; `capabilities.api` is the preferred endpoint.
 
         Raises:
-            ConfigurationError: no model was given, and the server does not serve exactly one.
-            ConnectionFailed: nobody answers at the address.
+            ConfigurationError: no model was given, and the server does not report exactly one.
+            ConnectionFailed: no server at the address.
             APIStatusError: the server refuses the key.
         """
         if self._model is not None and self._capabilities is not None:
@@ -135,8 +137,9 @@ class ServerBackend(ABC):
         facts = await probe(self._transport)
         if self._model is None:
             if len(facts.models) != 1:
-                served = ", ".join(facts.models) or "it does not say which"
-                raise ConfigurationError(f"give model=: {self.base_url} serves not one model ({served})")
+                several = f"serves several models ({', '.join(facts.models)})"
+                found = several if facts.models else "does not report its models"
+                raise ConfigurationError(f"{self.base_url} {found}: pass model=…")
             self._model = facts.models[0]
         if self._capabilities is None:
             self._capabilities = facts.capabilities
@@ -146,15 +149,15 @@ class ServerBackend(ABC):
         """Stream one completion. Closing the generator closes the connection, and so aborts the request.
 
         Raises:
-            BackendError: the completion could not be had, after all retries.
+            BackendError: the completion failed, after all retries.
         """
         return stream_with_retries(self._attempt, request, self._policy, self._limiter)
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:
-        """Ask the server which tokens it makes of a text; `None` where it does not tell.
+        """Tokenize a text on the server; `None` if it has no endpoint for it.
 
         Raises:
-            ConnectionFailed: nobody answers at the address.
+            ConnectionFailed: no server at the address.
         """
         return await ask_tokens(self._transport, self.model, self.capabilities.server, text)
 
@@ -164,7 +167,7 @@ class ServerBackend(ABC):
 
     @abstractmethod
     def _attempt(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        """Stream one completion and try once."""
+        """Stream one completion, without retries."""
 
     def _post(
         self,
@@ -173,7 +176,7 @@ class ServerBackend(ABC):
         request: CompletionRequest,
         read_chunk: Callable[[Mapping[str, Any]], Chunk | None],
     ) -> AsyncGenerator[Chunk, None]:
-        """Send a request without the fields that the server refuses, and read its answer once."""
+        """Send a request without refused fields, and stream its response, without retries."""
         if self._refusals is None:
             self._refusals = Refusals(self.capabilities)
         return stream_chunks(

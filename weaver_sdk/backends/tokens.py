@@ -1,4 +1,4 @@
-"""The tokens that a server makes of a text, where it tells."""
+"""Tokenizing a text with the server's own tokenizer, where it has an endpoint for it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Awaitable, Callable
 
 from weaver_sdk.backends.base import CompletionRequest, ServerKind
 from weaver_sdk.backends.http.transport import Transport
-from weaver_sdk.backends.probe import PROBE_SECONDS, ask, root
+from weaver_sdk.backends.probe import PROBE_SECONDS, fetch_json, server_root
 from weaver_sdk.errors import BackendError, ConnectionFailed, ProtocolError
 
-AskTokens = Callable[[str], Awaitable[tuple[int, ...] | None]]
-"""From a text to its tokens; `None` where the server does not tell."""
+Tokenize = Callable[[str], Awaitable[tuple[int, ...] | None]]
+"""From a text to its tokens; `None` if the server has no such endpoint."""
 
-_KEPT = 1024
-"""Texts whose tokens are remembered: the prompts of the runs under way, tags, and seeds of threads."""
+_CACHED_TEXTS = 1024
+"""Texts whose tokens are cached: prompts of the current runs, tags, and seeds of threads."""
 
 
 async def ask_tokens(
     transport: Transport, model: str, server: ServerKind, text: str, seconds: float = PROBE_SECONDS
 ) -> tuple[int, ...] | None:
-    """Return the tokens of a text, special ones for the whole sequence left out; `None` where it is not told.
+    """Return the tokens of a text, without BOS or EOS; `None` if the server has no such endpoint.
 
     Raises:
-        ConnectionFailed: nobody answers at the address.
+        ConnectionFailed: no server at the address.
     """
     body: dict[str, object]
     if server == "llama.cpp":
@@ -32,35 +32,35 @@ async def ask_tokens(
     else:
         return None
     try:
-        told = await ask(transport, root(transport) + "/tokenize", body, seconds=seconds)
+        response = await fetch_json(transport, server_root(transport) + "/tokenize", body, seconds=seconds)
     except ConnectionFailed:
         raise
     except BackendError:
         return None
-    tokens = (told or {}).get("tokens")
+    tokens = (response or {}).get("tokens")
     return tuple(tokens) if isinstance(tokens, list) else None
 
 
 class TokenCache:
-    """Turns requests into tokens. What the model wrote is taken as it was; the server is asked for the rest.
+    """Turns requests into tokens: those that the model wrote are reused, the server tokenizes the rest.
 
     Args:
-        ask: asked once for each text.
+        tokenize: called once for each text.
     """
 
-    def __init__(self, ask: AskTokens) -> None:
-        self._ask = ask
+    def __init__(self, tokenize: Tokenize) -> None:
+        self._tokenize = tokenize
         self._known: dict[str, tuple[int, ...]] = {}
 
     async def of(self, request: CompletionRequest) -> list[int]:
         """Return the tokens of a request's prompt and prefix.
 
         Raises:
-            ProtocolError: the server does not tell the tokens of a text.
-            ConnectionFailed: nobody answers at the address.
+            ProtocolError: the server cannot tokenize a text.
+            ConnectionFailed: no server at the address.
         """
         tokens = [*await self._of_text(request.prompt.text)]
-        client = ""  # what the client wrote in a row is cut as one text
+        client = ""  # adjacent text of the client is tokenized as one
         for span in request.spans or ():
             if not span.ids:
                 client += span.text
@@ -75,10 +75,10 @@ class TokenCache:
             return ()
         known = self._known.pop(text, None)
         if known is None:
-            known = await self._ask(text)
+            known = await self._tokenize(text)
             if known is None:
-                raise ProtocolError('the server does not tell the tokens of a text: use prefix="text"')
-        self._known[text] = known  # the last one used is dropped last
-        if len(self._known) > _KEPT:
+                raise ProtocolError('the server cannot tokenize a text: use prefix="text"')
+        self._known[text] = known  # least recently used first
+        if len(self._known) > _CACHED_TEXTS:
             del self._known[next(iter(self._known))]
         return known

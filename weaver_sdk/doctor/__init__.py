@@ -1,1 +1,1 @@
-"""The doctor asks a server what it can do, and says it: `diagnose` returns a `ServerReport`."""
+"""The doctor tests what a server supports: `diagnose` returns a `ServerReport`."""

@@ -1,4 +1,4 @@
-"""What a server's prefix cache did, by counters of its own, where it does not tell with each answer."""
+"""Prefix-cache hits from a server's own counters, for servers that do not report them in the usage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from weaver_sdk.backends.base import ServerKind
 from weaver_sdk.backends.http.response import Response, Timeouts
 from weaver_sdk.backends.http.transport import Transport
-from weaver_sdk.backends.probe import PROBE_SECONDS, root
+from weaver_sdk.backends.probe import PROBE_SECONDS, server_root
 from weaver_sdk.errors import BackendError, ConnectionFailed
 
 _COUNTER = re.compile(rb"^vllm:prefix_cache_(queries|hits)_total(?:\{[^\n]*\})? (\S+)", re.MULTILINE)
@@ -17,15 +17,15 @@ _COUNTER = re.compile(rb"^vllm:prefix_cache_(queries|hits)_total(?:\{[^\n]*\})? 
 
 @dataclass(frozen=True)
 class CacheCounters:
-    """Input tokens of all requests since the server began."""
+    """Input tokens of all requests since the server started."""
 
     asked: int
     hit: int
-    """Those of them that came from the prefix cache."""
+    """Of these, prefix-cache hits."""
 
-    def __sub__(self, before: CacheCounters) -> CacheCounters:
-        """Return what was counted since then, by whoever asked the server meanwhile."""
-        return CacheCounters(self.asked - before.asked, self.hit - before.hit)
+    def __sub__(self, earlier: CacheCounters) -> CacheCounters:
+        """Return the difference: the requests of all clients in between."""
+        return CacheCounters(self.asked - earlier.asked, self.hit - earlier.hit)
 
 
 async def ask_cache_counters(
@@ -34,17 +34,19 @@ async def ask_cache_counters(
     """Read the counters from vLLM's `/metrics`; `None` for a server that has none.
 
     Raises:
-        ConnectionFailed: nobody answers at the address.
+        ConnectionFailed: no server at the address.
     """
     if server != "vllm":
         return None
     page = b""
     try:
         timeouts = Timeouts(first=seconds, idle=seconds)
-        answer = await Response.open(transport, root(transport) + "/metrics", None, timeouts=timeouts)
-        async with aclosing(answer):
-            while piece := await answer.read(seconds):
-                page += piece
+        response = await Response.open(
+            transport, server_root(transport) + "/metrics", None, timeouts=timeouts
+        )
+        async with aclosing(response):
+            while part := await response.read(seconds):
+                page += part
     except ConnectionFailed:
         raise
     except BackendError:
@@ -53,7 +55,7 @@ async def ask_cache_counters(
 
 
 def read_cache_counters(page: bytes) -> CacheCounters | None:
-    """Return the counters of a page in Prometheus's text format, summed over engines; `None` without any."""
+    """Parse Prometheus's text format, and sum the counters over engines; `None` if there are none."""
     counted = {b"queries": 0.0, b"hits": 0.0}
     found = [(name, float(value)) for name, value in _COUNTER.findall(page)]
     for name, value in found:

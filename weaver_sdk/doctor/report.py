@@ -1,4 +1,4 @@
-"""What an examination of a server found: plain data. Times are in seconds."""
+"""The results of diagnosing a server: plain data. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from weaver_sdk.backends.base import Api, Prefill, ServerKind
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One of the two endpoints."""
+    """Results for one of the two endpoints."""
 
     works: bool
     error: str | None = None
-    """Why it does not."""
+    """Why it does not work."""
     stops: bool | None = None
-    """Whether a text ends at a stop string; `None` where the text was too short to tell."""
+    """Whether a text ends at a stop string; `None` if the text was too short for the test."""
     names_stop: bool = False
-    """Whether it says which stop string ended a text."""
+    """Whether it reports which stop string ended a text."""
     token_ids: bool = False
     counts_tokens: bool = False
-    """Whether it sends token counts."""
+    """Whether it reports usage."""
     reasoning_apart: bool = False
-    """Whether reasoning comes in a field of its own."""
+    """Whether reasoning comes in a separate field."""
     refused_fields: tuple[str, ...] = ()
 
 
@@ -33,56 +33,58 @@ class Repeated:
 
     prompt_tokens: int | None
     cached_tokens: int | None
-    """Those of the second time that came from the cache, by the answer or by the server's counters, which
-    others move too; `None` where neither says."""
+    """Prefix-cache hits of the second request, from its usage or from the server's counters, which also count
+    other clients' requests; `None` if neither reports them."""
     told_by: Literal["answer", "counters"] = "answer"
+    """Where `cached_tokens` is from: the response's usage, or the server's counters."""
     first_seconds: float
-    """Until the first token came, the first time."""
+    """Time to first token of the first request."""
     second_seconds: float
+    """The same for the second request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """A text of the model, cut into tokens again."""
+    """A text that the model wrote, tokenized again."""
 
     written: int
     """Tokens that the model wrote."""
     changed: int
-    """Those of them that came out as others."""
+    """Of these, tokens that are missing after tokenizing the text again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crowd:
-    """Requests at once."""
+    """Concurrent requests."""
 
     tried: int
     accepted: int
-    """The most that were all answered."""
+    """The highest number that all succeeded."""
     alone_seconds: float
     together_seconds: float
-    """How long one request took by itself, and all that were accepted."""
+    """The time of one request alone, and of all that were accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerReport:
-    """What was found."""
+    """The results for one server and model."""
 
     base_url: str
     server: ServerKind
     model: str
     context_tokens: int | None
     api: Api | None
-    """The endpoint that "auto" takes; `None` where neither works."""
+    """The endpoint that "auto" chooses; `None` if neither works."""
     completions: Endpoint
     chat: Endpoint
     prefill: Prefill
-    """How a text will be continued over chat, by what is known of the server."""
+    """How a text will be continued over chat, by the known capabilities of the server."""
     prefill_found: Prefill | None
-    """The first way of prefill that was seen to work."""
+    """The first kind of prefill that worked in a test."""
     special_tags: bool | None
-    """Whether a tag that is a single token of the model shows in its text; `None` where there is no such tag,
-    or no way to tell."""
+    """Whether a tag that is a single token of the model appears in its text; `None` if there is no such tag,
+    or no way to test it."""
     drift: Drift | None
-    """`None` where the server does not tell tokens."""
+    """`None` if the server does not return token ids."""
     repeated: Repeated | None
     crowd: Crowd | None

@@ -1,1 +1,1 @@
-"""The one way to a server: a transport, a response read piece by piece, server-sent events."""
+"""HTTP to one server: transports, streamed responses, server-sent events."""

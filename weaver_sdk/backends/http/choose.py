@@ -1,4 +1,4 @@
-"""Which way to a server: chosen by what a user gave."""
+"""Choose the transport to a server from the user's arguments."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def transport_to(
     max_concurrency: int = 64,
     connect: float = 10.0,
 ) -> Transport:
-    """Return the way to a server by what a user gave: an address, or a client of their own.
+    """Return the transport for the user's arguments: an address, or a client of their own.
 
     Args:
-        max_concurrency: connections that are kept for the next requests.
-        connect: seconds to wait for a connection.
+        max_concurrency: idle connections to keep for the next requests.
+        connect: connect timeout, in seconds.
 
     Raises:
-        ConfigurationError: there is no server in it, or more than one; or the key cannot be sent.
+        ConfigurationError: they name no server, or more than one; or the key cannot be sent.
     """
     if client is not None:
         for name, value in (("base_url", base_url), ("api_key", api_key), ("http_client", http_client)):
             if value is not None:
-                raise ConfigurationError(f"give client or {name}, not both: an AsyncOpenAI has its own")
+                raise ConfigurationError(f"pass client or {name}, not both: an AsyncOpenAI has its own")
         return OpenAITransport(client, connect=connect)
     if http_client is not None:
         base_url = str(http_client.base_url) if base_url is None else base_url
         return HttpxTransport(base_url, api_key, http_client, connect=connect)
     if base_url is None:
-        raise ConfigurationError("no server: give base_url, such as http://127.0.0.1:8000/v1, or a client")
+        raise ConfigurationError("no server: pass base_url, such as http://127.0.0.1:8000/v1, or a client")
     if _has_proxy(base_url):
-        # How many requests run at once is limited above, in one place: a second limit would be in the way.
+        # The concurrency limiter alone bounds the requests: a second limit here would get in its way.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=max_concurrency)
         return HttpxTransport(
             base_url, api_key, httpx2.AsyncClient(limits=limits), owned=True, connect=connect

@@ -1,4 +1,4 @@
-"""A server reached over a client that a user brings: an `httpx2.AsyncClient` or an `openai.AsyncOpenAI`."""
+"""Transports over a client of the user's: an `httpx2.AsyncClient` or an `openai.AsyncOpenAI`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic_core import to_json
 
 from weaver_sdk.backends.http.transport import (
     RawResponse,
-    below,
+    default_headers,
+    display_url,
+    join_url,
+    redact_key,
     server_address,
-    shown,
-    usual_headers,
-    without_key,
 )
 from weaver_sdk.errors import ConfigurationError
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class HttpxTransport:
-    """A server over an `httpx2.AsyncClient`.
+    """A transport over an `httpx2.AsyncClient`.
 
     Args:
-        owned: whether the client is ours to close.
-        connect: seconds to wait for a connection.
+        owned: whether `aclose` closes the client.
+        connect: connect timeout, in seconds.
 
     Raises:
         ConfigurationError: the address or the key cannot be used.
@@ -45,78 +45,78 @@ class HttpxTransport:
     ) -> None:
         self._url = server_address(base_url)
         self._key = api_key
-        self._shown = shown(self._url)
-        self._headers = usual_headers(self._url, api_key)
+        self._display_url = display_url(self._url)
+        self._headers = default_headers(self._url, api_key)
         self._client = client
         self._owned = owned
-        self._timeout = httpx2.Timeout(None, connect=connect)  # what comes later is watched here
+        self._timeout = httpx2.Timeout(None, connect=connect)  # read timeouts are handled per read
 
     def __repr__(self) -> str:
-        return f"HttpxTransport({self._shown!r})"
+        return f"HttpxTransport({self._display_url!r})"
 
     @property
     def base_url(self) -> str:
         """The address, without credentials."""
-        return self._shown
+        return self._display_url
 
     async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
-        """Send JSON."""
+        """POST JSON."""
         return await self._send("POST", path, {"content-type": "application/json", **headers}, to_json(body))
 
     async def get(self, path: str) -> RawResponse:
-        """Ask for a page."""
+        """GET a path."""
         return await self._send("GET", path, {}, None)
 
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None
     ) -> RawResponse:
         if self._client.is_closed:
-            raise ConfigurationError(f"the HTTP client for {self._shown} has been closed")
+            raise ConfigurationError(f"the HTTP client for {self._display_url} has been closed")
         request = self._client.build_request(
             method,
-            below(self._url, path),
+            join_url(self._url, path),
             content=content,
             headers=self._headers | dict(headers),
             timeout=self._timeout,
         )
         return _HttpxResponse(await self._client.send(request, stream=True))
 
-    def hide(self, told: bytes) -> bytes:
-        """Blot out the key."""
-        return without_key(told, self._key)
+    def redact(self, body: bytes) -> bytes:
+        """Redact the API key."""
+        return redact_key(body, self._key)
 
     async def aclose(self) -> None:
-        """Close the client if it is ours."""
+        """Close the client if it is owned."""
         if self._owned:
             await self._client.aclose()
 
 
 class OpenAITransport:
-    """A server through an `openai.AsyncOpenAI`: its address, keys, headers and connections.
+    """A transport over an `openai.AsyncOpenAI`: its address, keys, headers and connections.
 
-    The client builds and signs the request, and its HTTP client sends it. Its retries are switched off, as
-    there is one retry layer; and its streams are read here, which costs a tenth of what it spends on a chunk.
+    The client builds and sends the request. Its retries are off, as there is one retry layer. Its streams are
+    parsed here, which takes a tenth of the time that the client spends on a chunk.
 
     Args:
-        connect: seconds to wait for a connection.
+        connect: connect timeout, in seconds.
     """
 
     def __init__(self, client: openai.AsyncOpenAI, *, connect: float = 10.0) -> None:
         self._client = client
-        self._shown = shown(client.base_url)
+        self._display_url = display_url(client.base_url)
         self._timeout = httpx2.Timeout(None, connect=connect)
 
     def __repr__(self) -> str:
-        return f"OpenAITransport({self._shown!r})"
+        return f"OpenAITransport({self._display_url!r})"
 
     @property
     def base_url(self) -> str:
         """The address, without credentials."""
-        return self._shown
+        return self._display_url
 
     async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
-        """Send JSON."""
-        import openai  # half a second; who has a client has spent it already
+        """POST JSON."""
+        import openai  # takes half a second, but a user with a client has imported it already
 
         try:
             stream = await self._client.post(
@@ -138,7 +138,7 @@ class OpenAITransport:
         return _HttpxResponse(stream.response)
 
     async def get(self, path: str) -> RawResponse:
-        """Ask for a page."""
+        """GET a path."""
         import openai
 
         try:
@@ -151,12 +151,12 @@ class OpenAITransport:
             raise _cause(error) from error
         return _HttpxResponse(response)
 
-    def hide(self, told: bytes) -> bytes:
-        """Blot out the key."""
-        return without_key(told, self._client.api_key)
+    def redact(self, body: bytes) -> bytes:
+        """Redact the API key."""
+        return redact_key(body, self._client.api_key)
 
     async def aclose(self) -> None:
-        """Nothing was opened here."""
+        """Do nothing: the client is the user's."""
 
 
 class _HttpxResponse:
@@ -164,13 +164,13 @@ class _HttpxResponse:
         self._response = response
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
-        packed = "content-encoding" in response.headers
-        pieces = response.aiter_bytes() if packed or response.is_stream_consumed else response.aiter_raw()
-        self._pieces = aiter(pieces)
+        encoded = "content-encoding" in response.headers
+        body = response.aiter_bytes() if encoded or response.is_stream_consumed else response.aiter_raw()
+        self._body = aiter(body)
 
     async def read(self, seconds: float) -> bytes:
         async with asyncio.timeout(seconds):
-            return await anext(self._pieces, b"")
+            return await anext(self._body, b"")
 
     async def aclose(self) -> None:
         await self._response.aclose()

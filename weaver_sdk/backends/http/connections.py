@@ -1,8 +1,8 @@
-"""HTTP/1.1 connections to one server, on asyncio protocols: for many streams at once.
+"""HTTP/1.1 connections to one server, on asyncio protocols: for many concurrent streams.
 
-A general HTTP client spends several times what this one does on each request and each chunk, and a fork sends
-many requests at the same instant. It does what completions need and no more: no proxies, no redirects, no
-HTTP/2. What goes wrong is told by the exceptions of httpx2, as by the clients that users bring.
+A general HTTP client takes several times as long for each request and each chunk, and a fork sends many
+requests at the same instant. This one does only what completions need: no proxies, no redirects, no HTTP/2.
+Errors are the exceptions of httpx2, as with the clients that users pass.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import httpx2
 from weaver_sdk.backends.http.http1 import Head, ResponseReader
 
 _HIGH_WATER: Final = 1 << 20
-"""Bytes of a body that may wait to be read; beyond, the server has to wait."""
+"""Bytes of a body to buffer; beyond that, reading from the socket pauses."""
 _IDLE_SECONDS: Final = 30.0
-"""How long a connection is kept for another request. Many servers close theirs sooner, which is noticed."""
+"""How long to keep an idle connection. Many servers close theirs sooner, which is detected."""
 
 
 class Connections:
-    """The connections to one server; those that are free serve the next requests.
+    """The connection pool of one server.
 
     Args:
-        url: the server's address; its path plays no part.
-        ssl_context: for `https`; that of httpx2 where not given, made when it is needed.
-        max_idle: free connections that are kept.
-        connect: seconds to wait for a connection.
+        url: the server's address; its path is ignored.
+        ssl_context: for `https`; if not given, that of httpx2, created on demand.
+        max_idle: idle connections to keep.
+        connect: connect timeout, in seconds.
     """
 
     def __init__(
@@ -49,25 +49,25 @@ class Connections:
         self._ssl_context = ssl_context
         self._max_idle = max_idle
         self._connect_seconds = connect
-        self._free: list[Connection] = []
+        self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self.closed = False
         """Whether `aclose` was called."""
 
     async def request(self, method: str, message: bytes) -> Connection:
-        """Send a whole request; return the connection when the head of its answer has come.
+        """Send a request; return the connection once the head of the response has arrived.
 
-        The caller closes it. Cancelling closes it too, at once.
+        The caller releases it. Cancelling closes it at once.
 
         Raises:
-            httpx2.TransportError: no connection, or no answer.
+            httpx2.TransportError: no connection, or no response.
         """
-        kept = self._take()
-        if kept is not None and await kept.send(method, message):
-            return kept
-        connection = await self._connect()  # a kept one may have been closed by the server as we sent
+        idle = self._take()
+        if idle is not None and await idle.send(method, message):
+            return idle
+        connection = await self._connect()  # the server may have closed an idle one while we sent
         if not await connection.send(method, message):
-            raise httpx2.RemoteProtocolError("the server closed the connection without an answer")
+            raise httpx2.RemoteProtocolError("the server closed the connection without a response")
         return connection
 
     async def aclose(self) -> None:
@@ -75,20 +75,20 @@ class Connections:
         self.closed = True
         for connection in list(self._open):
             self._drop(connection)
-        await asyncio.sleep(0)  # which is when they close
+        await asyncio.sleep(0)  # the transports close in the next iteration of the loop
 
     def _take(self) -> Connection | None:
-        """Return a free connection: the one used last, as it is the least likely to be stale."""
+        """Return an idle connection: the one used last, as it is the least likely to be stale."""
         loop = asyncio.get_running_loop()
-        while self._free:
-            connection = self._free.pop()
+        while self._idle:
+            connection = self._idle.pop()
             if connection.loop is loop and loop.time() - connection.free_since < _IDLE_SECONDS:
                 return connection
             self._drop(connection)
         return None
 
     def _drop(self, connection: Connection) -> None:
-        """Close a connection, which may be of another event loop: one of an earlier `asyncio.run`, say."""
+        """Close a connection, which may belong to another event loop, as of an earlier `asyncio.run`."""
         if connection.loop is asyncio.get_running_loop():
             connection.abort()
         elif connection.loop.is_closed():
@@ -101,7 +101,7 @@ class Connections:
         if self._secure:
             context = self._ssl_context = self._ssl_context or httpx2.create_ssl_context()
         loop = asyncio.get_running_loop()
-        # seconds before a name's next address is tried as well; uvloop has no such race
+        # happy eyeballs: seconds before the next address of a name is tried too; uvloop has none
         races = not self._is_number and isinstance(loop, asyncio.BaseEventLoop)
         connect: Any = loop.create_connection
         if races:
@@ -117,38 +117,38 @@ class Connections:
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(f"no connection within {self._connect_seconds:g} s") from error
         except OSError as error:
-            raise httpx2.ConnectError(_why(error)) from error
-        made: Connection = connection
-        return made
+            raise httpx2.ConnectError(_error_text(error)) from error
+        opened: Connection = connection
+        return opened
 
     def opened(self, connection: Connection) -> None:
         """Note that a connection is open."""
         self._open.add(connection)
 
     def freed(self, connection: Connection) -> None:
-        """Keep a connection for another request, or close it if there are enough."""
-        if len(self._free) < self._max_idle and not self.closed:
-            self._free.append(connection)
+        """Keep an idle connection for another request, or close it if there are enough."""
+        if len(self._idle) < self._max_idle and not self.closed:
+            self._idle.append(connection)
         else:
             connection.abort()
 
     def lost(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self._open.discard(connection)
-        if connection in self._free:
-            self._free.remove(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
 
 
 class Connection(asyncio.Protocol):
-    """One connection: one request at a time, and one task that reads its answer."""
+    """One connection: one request at a time, and one task that reads its response."""
 
     def __init__(self, owner: Connections, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.free_since = 0.0
         self._owner = owner
         self._reader: ResponseReader | None = None
-        self._parts: list[bytes] = []  # of the body, not yet read
-        self._waiting = 0  # bytes in them
+        self._body: list[bytes] = []  # received, not yet read
+        self._buffered = 0  # bytes in them
         self._paused = False
         self._error: Exception | None = None
         self._lost = False
@@ -158,25 +158,25 @@ class Connection(asyncio.Protocol):
 
     @property
     def head(self) -> Head:
-        """The head of the answer that is being read."""
+        """The head of the current response."""
         assert self._reader is not None
         assert self._reader.head is not None
         return self._reader.head
 
     async def send(self, method: str, message: bytes) -> bool:
-        """Send a request and wait for the head; return whether the server took it.
+        """Send a request and wait for the head; return whether the server accepted the request.
 
-        It did not if it closed the connection without a byte.
+        It did not if it closed the connection without sending a byte.
 
         Raises:
-            httpx2.TransportError: the connection broke, or what came is no HTTP.
+            httpx2.TransportError: the connection broke, or the data is not HTTP.
         """
         self._reader = reader = ResponseReader(method)
         if not self._lost:
             self._transport.write(message)
         try:
             while reader.head is None:
-                if self._lost and not reader.begun:
+                if self._lost and not reader.started:
                     return False
                 if self._error is not None:
                     raise self._error
@@ -187,35 +187,35 @@ class Connection(asyncio.Protocol):
         return True
 
     async def read(self, seconds: float) -> bytes:
-        """Return the next bytes of the body; nothing at its end.
+        """Return the next bytes of the body; empty at its end.
 
         Raises:
-            TimeoutError: nothing came for so many seconds; the connection is closed.
-            httpx2.TransportError: the connection broke, or what came is no HTTP.
+            TimeoutError: nothing arrived within `seconds`; the connection is closed.
+            httpx2.TransportError: the connection broke, or the data is not HTTP.
         """
-        if not self._parts:
-            self._expect(seconds)
-        while not self._parts:
+        if not self._body:
+            self._set_deadline(seconds)
+        while not self._body:
             if self._error is not None:
                 raise self._error
-            if self._reader is None or self._reader.whole:
+            if self._reader is None or self._reader.complete:
                 return b""
             await self._wait()
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        self._waiting = 0
+        data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._buffered = 0
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
         return data
 
     def release(self) -> None:
-        """Let the connection serve again if its answer is whole; else close it, which aborts the request."""
+        """Return the connection to the pool if its response is complete; else abort the request."""
         reader, self._reader = self._reader, None
         self._stop_timer()
         if reader is not None and reader.reusable and not self._lost:
-            self._parts.clear()
-            self._waiting = 0
+            self._body.clear()
+            self._buffered = 0
             self.free_since = self.loop.time()
             self._owner.freed(self)
         else:
@@ -225,11 +225,11 @@ class Connection(asyncio.Protocol):
         """Close the connection at once."""
         self._transport.abort()
 
-    def _expect(self, seconds: float) -> None:
-        """Set the time by which something has to come.
+    def _set_deadline(self, seconds: float) -> None:
+        """Set the deadline of the next read.
 
-        A timer for every read costs more than the read. So there is one for the connection, which looks at
-        the deadline when it fires, and is set anew only then.
+        A timer for every read would take longer than the read. So there is one per connection: it checks the
+        deadline when it fires, and is rescheduled only then.
         """
         self._deadline = self.loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
@@ -237,17 +237,17 @@ class Connection(asyncio.Protocol):
 
     def _set_timer(self) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_at(self._deadline, self._look_at_clock)
+        self._timer = self.loop.call_at(self._deadline, self._check_deadline)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look_at_clock(self) -> None:
+    def _check_deadline(self) -> None:
         self._timer = None
         if self._wakeup is None:
-            return  # nobody waits; the next wait sets the timer
+            return  # no read is waiting; the next one sets the timer
         if self.loop.time() < self._deadline:
             self._set_timer()
         else:
@@ -267,12 +267,12 @@ class Connection(asyncio.Protocol):
             self._wakeup.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None:
-            self.abort()  # an answer that nobody asked for
+            self.abort()  # unexpected data: there was no request
             return
         try:
             body = self._reader.feed(data)
@@ -281,9 +281,9 @@ class Connection(asyncio.Protocol):
             self.abort()
             body = b""
         if body:
-            self._parts.append(body)
-            self._waiting += len(body)
-            if self._waiting > _HIGH_WATER and not self._paused:
+            self._body.append(body)
+            self._buffered += len(body)
+            if self._buffered > _HIGH_WATER and not self._paused:
                 self._paused = True
                 self._transport.pause_reading()
         self._wake()
@@ -299,7 +299,7 @@ class Connection(asyncio.Protocol):
         self._wake()
 
 
-def _why(error: OSError) -> str:
+def _error_text(error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files (raise the limit with `ulimit -n`, or lower max_concurrency)"
     return os.strerror(error.errno or 0) if isinstance(error, ConnectionError) else str(error)

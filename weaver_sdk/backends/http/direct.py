@@ -1,4 +1,4 @@
-"""A server reached over connections of our own: the fastest way, and the default."""
+"""A transport over our own connections: the fastest, and the default."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pydantic_core import to_json
 from weaver_sdk.backends.http.connections import Connection, Connections
 from weaver_sdk.backends.http.transport import (
     RawResponse,
-    below,
+    default_headers,
+    display_url,
+    join_url,
+    redact_key,
     server_address,
-    shown,
-    usual_headers,
-    without_key,
 )
 from weaver_sdk.errors import ConfigurationError
 
 
 class DirectTransport:
-    """A server by its address. The key goes into a header and nowhere else.
+    """A transport to an address. The key is sent in a header and used nowhere else.
 
     Args:
-        max_idle: connections that are kept for the next requests.
-        connect: seconds to wait for a connection.
+        max_idle: idle connections to keep for the next requests.
+        connect: connect timeout, in seconds.
 
     Raises:
         ConfigurationError: the address or the key cannot be used.
@@ -36,36 +36,36 @@ class DirectTransport:
     ) -> None:
         self._url = server_address(base_url)
         self._key = api_key
-        self._shown = shown(self._url)
-        sent = {"host": self._url.netloc.decode()} | usual_headers(self._url, api_key)
+        self._display_url = display_url(self._url)
+        sent = {"host": self._url.netloc.decode()} | default_headers(self._url, api_key)
         self._headers = _lines(sent)
         self._targets: dict[str, bytes] = {}
         self._connections = Connections(self._url, max_idle=max_idle, connect=connect)
 
     def __repr__(self) -> str:
-        return f"DirectTransport({self._shown!r})"
+        return f"DirectTransport({self._display_url!r})"
 
     @property
     def base_url(self) -> str:
         """The address, without credentials."""
-        return self._shown
+        return self._display_url
 
     async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
-        """Send JSON."""
+        """POST JSON."""
         content = to_json(body)
-        sized = {"content-type": "application/json", "content-length": str(len(content)), **headers}
-        return await self._send("POST", path, _lines(sized), content)
+        sent = {"content-type": "application/json", "content-length": str(len(content)), **headers}
+        return await self._send("POST", path, _lines(sent), content)
 
     async def get(self, path: str) -> RawResponse:
-        """Ask for a page."""
+        """GET a path."""
         return await self._send("GET", path, b"", b"")
 
     async def _send(self, method: str, path: str, headers: bytes, content: bytes) -> RawResponse:
         if self._connections.closed:
-            raise ConfigurationError(f"the backend for {self._shown} has been closed")
+            raise ConfigurationError(f"the backend for {self._display_url} has been closed")
         target = self._targets.get(path)
-        if target is None:  # paths are few, and parsing one costs as much as the rest of the request
-            target = self._targets[path] = below(self._url, path).raw_path
+        if target is None:  # cached: paths are few, and parsing one takes as long as the rest of the request
+            target = self._targets[path] = join_url(self._url, path).raw_path
         message = b"%b %b HTTP/1.1\r\n%b%b\r\n%b" % (
             method.encode(),
             target,
@@ -75,9 +75,9 @@ class DirectTransport:
         )
         return _DirectResponse(await self._connections.request(method, message))
 
-    def hide(self, told: bytes) -> bytes:
-        """Blot out the key."""
-        return without_key(told, self._key)
+    def redact(self, body: bytes) -> bytes:
+        """Redact the API key."""
+        return redact_key(body, self._key)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -92,8 +92,8 @@ class _DirectResponse:
         self.read = connection.read
         if "content-encoding" in self.headers:
             connection.abort()
-            packed = self.headers["content-encoding"]
-            raise httpx2.DecodingError(f"content-encoding {packed}, though the request forbids it")
+            encoding = self.headers["content-encoding"]
+            raise httpx2.DecodingError(f"content-encoding {encoding}, though the request forbids it")
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None

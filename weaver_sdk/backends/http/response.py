@@ -1,4 +1,4 @@
-"""One answer of a server: opened, read piece by piece, watched for silence, closed at once."""
+"""One streamed HTTP response: opened, read in parts under a timeout, closed at once."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from weaver_sdk.errors import (
 _ERROR_BODY_BYTES = 65_536
 _ERROR_BODY_SECONDS = 10.0
 _END_SECONDS = 0.1
-"""How long the end of a body may follow its last event; after that a new connection costs less."""
+"""How long to wait for the end of a body after its last event; beyond that a new connection is cheaper."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """How long to wait, in seconds. None of these limits how long an answer may take as a whole."""
+    """Timeouts in seconds. None of these limits the total time of a response."""
 
     connect: float = 10.0
-    """For a connection."""
+    """To connect."""
     first: float = 600.0
-    """From the request to the first piece of its answer: the server may have a queue."""
+    """From the request to the first bytes of its response: the server may have a queue."""
     idle: float = 60.0
-    """Of silence between two pieces of an answer."""
+    """Between two reads of a response."""
 
     def __post_init__(self) -> None:
         for name in ("connect", "first", "idle"):
@@ -45,14 +45,14 @@ class Timeouts:
 
 
 class Response:
-    """The body of an answer whose status is good. Close it, whatever happens: that aborts the request."""
+    """The body of a response with status 200. Always close it: that aborts the request."""
 
     def __init__(self, raw: RawResponse, transport: Transport, path: str) -> None:
         self._raw = raw
-        self.hide = transport.hide
-        """Blots out the key in what the server told."""
+        self.redact = transport.redact
+        """Redacts the API key in a body."""
         self.where = _where(transport, path)
-        """The address that answers, for messages."""
+        """The address of the request, for messages."""
 
     @classmethod
     async def open(
@@ -64,80 +64,82 @@ class Response:
         timeouts: Timeouts,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
-        """Send JSON, or ask for a page where there is none to send, and wait for the head of the answer.
+        """POST `body` as JSON, or GET if it is `None`, and wait for the headers of the response.
 
         Raises:
-            APIStatusError: the server answered with an error.
-            ConnectionFailed: no connection, or it broke before the head was whole.
-            IdleTimeout: no head within `timeouts.first`.
+            APIStatusError: the server responded with an error.
+            ConnectionFailed: no connection, or it broke before the headers were complete.
+            IdleTimeout: no headers within `timeouts.first`.
         """
         where = _where(transport, path)
-        asked = transport.get(path) if body is None else transport.post(path, body, headers or {})
+        pending = transport.get(path) if body is None else transport.post(path, body, headers or {})
         try:
             async with asyncio.timeout(timeouts.first):
-                raw = await asked
+                raw = await pending
         except (httpx2.RequestError, TimeoutError) as error:
-            raise _no_head(error, where, timeouts.first) from error
-        answer = cls(raw, transport, path)
+            raise _open_error(error, where, timeouts.first) from error
+        response = cls(raw, transport, path)
         if raw.status == 200:
-            return answer
-        async with aclosing(answer):
-            told = transport.hide(await answer._error_body())
-        raise status_error(raw.status, raw.headers, told, where)
+            return response
+        async with aclosing(response):
+            error_body = transport.redact(await response._error_body())
+        raise status_error(raw.status, raw.headers, error_body, where)
 
     async def read(self, seconds: float) -> bytes:
-        """Return the next piece of the body; nothing at its end.
+        """Return the next bytes of the body; empty at its end.
 
         Raises:
-            IdleTimeout: nothing came for so many seconds.
+            IdleTimeout: nothing arrived within `seconds`.
             ConnectionFailed: the connection broke.
-            TruncatedStream: the server closed the connection before the body was whole.
+            TruncatedStream: the server closed the connection before the body was complete.
             ProtocolError: the body cannot be decoded.
         """
         try:
             return await self._raw.read(seconds)
         except (httpx2.RequestError, TimeoutError) as error:
-            raise _no_body(error, self.where, seconds) from error
+            raise _read_error(error, self.where, seconds) from error
 
     async def finish(self) -> None:
-        """Let the body end, if it does so at once, so that its connection can serve again."""
+        """Read to the end of the body, if it is there at once, so that the connection can be reused."""
         with suppress(BackendError):
             while await self.read(_END_SECONDS):
                 pass
 
     async def aclose(self) -> None:
-        """Close the connection, unless the body has come to its end."""
+        """Close the connection, unless the body is complete."""
         await self._raw.aclose()
 
     async def _error_body(self) -> bytes:
-        told = b""
-        with suppress(BackendError):  # the status says enough where the body cannot be read
-            while len(told) < _ERROR_BODY_BYTES and (piece := await self.read(_ERROR_BODY_SECONDS)):
-                told += piece
-        return told
+        body = b""
+        with suppress(BackendError):  # the status is enough if the body cannot be read
+            while len(body) < _ERROR_BODY_BYTES and (part := await self.read(_ERROR_BODY_SECONDS)):
+                body += part
+        return body
 
 
 def _where(transport: Transport, path: str) -> str:
     return path if "://" in path else transport.base_url + path
 
 
-def _no_head(error: Exception, where: str, seconds: float) -> BackendError:
+def _open_error(error: Exception, where: str, seconds: float) -> BackendError:
     if isinstance(error, TimeoutError):
-        return IdleTimeout(f"{where} did not begin to answer within {seconds:g} s")
+        return IdleTimeout(f"{where} did not begin to respond within {seconds:g} s")
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return ConnectionFailed(f"no connection to {where}: {_said(error)}; is the server running there?")
-    return ConnectionFailed(f"{where} did not answer: {_said(error)}")
+        return ConnectionFailed(
+            f"no connection to {where}: {_error_text(error)}; is the server running there?"
+        )
+    return ConnectionFailed(f"{where} did not respond: {_error_text(error)}")
 
 
-def _no_body(error: Exception, where: str, seconds: float) -> BackendError:
+def _read_error(error: Exception, where: str, seconds: float) -> BackendError:
     if isinstance(error, TimeoutError):
         return IdleTimeout(f"{where} sent nothing for {seconds:g} s")
     if isinstance(error, httpx2.RemoteProtocolError):
-        return TruncatedStream(f"{where} closed the connection within its answer: {_said(error)}")
+        return TruncatedStream(f"{where} closed the connection within its response: {_error_text(error)}")
     if isinstance(error, httpx2.DecodingError):
-        return ProtocolError(f"{where} sent what cannot be decoded: {_said(error)}")
-    return ConnectionFailed(f"the connection to {where} broke: {_said(error)}")
+        return ProtocolError(f"{where} sent a body that cannot be decoded: {_error_text(error)}")
+    return ConnectionFailed(f"the connection to {where} broke: {_error_text(error)}")
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return str(error) or type(error).__name__

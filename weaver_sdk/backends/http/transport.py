@@ -1,4 +1,4 @@
-"""How requests reach one server. The contract; the ways themselves are in `direct.py` and `clients.py`."""
+"""The contract of an HTTP transport to one server. Implementations: `direct.py` and `clients.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from weaver_sdk.errors import ConfigurationError
 
 
 class RawResponse(Protocol):
-    """An answer whose head has come and whose body has not been read."""
+    """A response whose headers have arrived and whose body has not been read."""
 
     @property
     def status(self) -> int:
@@ -21,53 +21,53 @@ class RawResponse(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers, to be looked up in small letters."""
+        """The headers, with lower-case names."""
         ...
 
     async def read(self, seconds: float) -> bytes:
-        """Return the next bytes of the body; nothing at its end.
+        """Return the next bytes of the body; empty at its end.
 
         Raises:
-            TimeoutError: nothing came for so many seconds.
+            TimeoutError: nothing arrived within `seconds`.
             httpx2.RequestError: the connection broke.
         """
         ...
 
     async def aclose(self) -> None:
-        """Close the connection at once, unless the body has come to its end."""
+        """Close the connection at once, unless the body is complete."""
         ...
 
 
 class Transport(Protocol):
-    """One server, as the backends see it. An error status does not raise: it is an answer like others."""
+    """A transport to one server. An error status does not raise: it is an ordinary response."""
 
     @property
     def base_url(self) -> str:
-        """The address, without a user's name or password in it and without a slash at its end."""
+        """The address, without credentials and without a trailing slash."""
         ...
 
     async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> RawResponse:
-        """Send JSON to a path below the address, or to a whole address on the same server.
+        """POST JSON to a path under the address, or to a full URL on the same server.
 
         Raises:
-            httpx2.RequestError: the request could not be sent, or no answer came.
+            httpx2.RequestError: the request could not be sent, or there was no response.
         """
         ...
 
     async def get(self, path: str) -> RawResponse:
-        """Ask for a path below the address, or for a whole address on the same server.
+        """GET a path under the address, or a full URL on the same server.
 
         Raises:
-            httpx2.RequestError: the request could not be sent, or no answer came.
+            httpx2.RequestError: the request could not be sent, or there was no response.
         """
         ...
 
-    def hide(self, told: bytes) -> bytes:
-        """Blot out the key, should the server have repeated it in what it told."""
+    def redact(self, body: bytes) -> bytes:
+        """Redact the API key, in case the server echoed it in a response."""
         ...
 
     async def aclose(self) -> None:
-        """Close what was opened here; what the user gave stays open."""
+        """Close what the transport opened itself; the user's client stays open."""
         ...
 
 
@@ -75,41 +75,43 @@ def server_address(base_url: str) -> httpx2.URL:
     """Return a server's address as a URL.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not a valid HTTP address.
     """
     try:
         url = httpx2.URL(base_url)
     except httpx2.InvalidURL as error:
-        raise ConfigurationError(f"base_url={base_url!r} is no address: {error}") from error
+        raise ConfigurationError(f"base_url={base_url!r} is not a valid address: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError(f"base_url={base_url!r}: use an address such as http://127.0.0.1:8000/v1")
     return url
 
 
-def shown(url: httpx2.URL) -> str:
-    """Return an address as it may be shown: without a name, a password or a query."""
+def display_url(url: httpx2.URL) -> str:
+    """Return an address that is safe to show: without credentials or query."""
     return str(url.copy_with(userinfo=b"", query=None)).rstrip("/")
 
 
-def below(url: httpx2.URL, path: str) -> httpx2.URL:
-    """Return the URL of a path below an address; a whole URL stays as it is."""
+def join_url(url: httpx2.URL, path: str) -> httpx2.URL:
+    """Return the URL of a path under an address; a full URL is returned unchanged."""
     return httpx2.URL(path) if "://" in path else url.copy_with(path=url.path.rstrip("/") + path)
 
 
-def usual_headers(url: httpx2.URL, api_key: str | None) -> dict[str, str]:
-    """Return what every request to a server says, its credentials included.
+def default_headers(url: httpx2.URL, api_key: str | None) -> dict[str, str]:
+    """Return the headers of every request to a server, its credentials included.
 
     Raises:
         ConfigurationError: the key cannot be sent.
     """
     headers = {
         "accept": "text/event-stream, application/json",
-        "accept-encoding": "identity",  # a compressor in between would hold chunks back
+        "accept-encoding": "identity",  # a compressing proxy would delay chunks
         "user-agent": "weaver-sdk",
     }
     key = (api_key or "").strip()
     if not key.isascii() or not key.isprintable():
-        raise ConfigurationError("api_key holds characters that no header can carry: was it copied whole?")
+        raise ConfigurationError(
+            "api_key has characters that are not allowed in a header: was it copied correctly?"
+        )
     if key:
         headers["authorization"] = f"Bearer {key}"
     elif url.userinfo:
@@ -117,7 +119,7 @@ def usual_headers(url: httpx2.URL, api_key: str | None) -> dict[str, str]:
     return headers
 
 
-def without_key(told: bytes, api_key: str | None) -> bytes:
-    """Blot out a key in what a server told."""
+def redact_key(body: bytes, api_key: str | None) -> bytes:
+    """Redact an API key in a response body."""
     key = (api_key or "").strip()
-    return told.replace(key.encode(), b"[key]") if key else told
+    return body.replace(key.encode(), b"[key]") if key else body

@@ -201,7 +201,7 @@ def _limit(request: CompletionRequest) -> int:
 
 
 def read_chunk(told: Mapping[str, Any]) -> Chunk:
-    """Return what one object of the stream says.
+    """Parse one object of the stream.
 
     Raises:
         ProtocolError: it has not the shape of a chunk.
@@ -226,7 +226,7 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk:
             ),
         )
     except (AttributeError, LookupError, TypeError) as error:
-        raise ProtocolError(f"a chunk of the stream has an unknown shape: {str(told)[:200]}") from error
+        raise ProtocolError(f"a chunk of the stream has an unknown format: {str(told)[:200]}") from error
 
 
 @dataclass
