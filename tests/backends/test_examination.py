@@ -88,7 +88,8 @@ async def test_stops_that_are_kept_back_ignored_or_too_soon_to_tell() -> None:
 async def test_a_server_that_can_nothing() -> None:
     found = await found_at(ScriptedServer(lambda _: None, chat=Chat()))
     assert (found.api, found.repeated, found.crowd, found.prefill_found) == (None, None, None, None)
-    assert (await found_at(ScriptedServer(lambda _: "", chat=Chat()))).completions.error == "it generated nothing"
+    found = await found_at(ScriptedServer(lambda _: "", chat=Chat()))
+    assert found.completions.error == "it generated nothing"
 
 
 async def test_what_no_examination_is_made_of() -> None:
