@@ -28,7 +28,7 @@ def asking_in_chat(**changes: Any) -> CompletionRequest:
 
 def backend_for(asked: ScriptedServer, capabilities: Capabilities | None = None, **more: Any) -> ChatBackend:
     """A backend without retries unless they are given."""
-    given = {"retries": policy(0), "timeouts": Timeouts(first=5, idle=0.5)} | more
+    given = {"retries": policy(0), "timeouts": Timeouts(first=10, idle=10)} | more
     return ChatBackend("scripted", asked.base_url, capabilities=capabilities, **given)
 
 

@@ -85,7 +85,7 @@ def policy(retries: int = 2, waits: list[float] | None = None) -> RetryPolicy:
 
 async def ask_once(asked: ScriptedServer, request: CompletionRequest | None = None, **more: Any) -> Got:
     """Ask a running server with a backend of its own; without retries unless they are given."""
-    given = {"retries": policy(0), "timeouts": Timeouts(first=5, idle=0.2)} | more
+    given = {"retries": policy(0), "timeouts": Timeouts(first=10, idle=10)} | more
     backend = CompletionsBackend("scripted", asked.base_url, **given)
     try:
         return await collect(backend, request)

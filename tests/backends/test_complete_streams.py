@@ -205,7 +205,8 @@ async def test_the_same_holds_over_the_clients_of_users(
     client: str, behaviour: Behaviour, kind: type[Exception]
 ) -> None:
     async with server(behaviour) as asked, httpx2.AsyncClient() as http:
-        given = {"retries": policy(0), "timeouts": Timeouts(idle=0.1)}
+        idle = 0.1 if kind is IdleTimeout else 10
+        given = {"retries": policy(0), "timeouts": Timeouts(idle=idle)}
         if client == "httpx2":
             backend = CompletionsBackend("scripted", asked.base_url, http_client=http, **given)
             got = await collect(backend, asking())

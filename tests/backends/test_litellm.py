@@ -30,7 +30,7 @@ BEGUN = " Six times seven"
 
 
 def through(asked: ScriptedServer, model: str = "openai/scripted", **more: Any) -> LiteLLMBackend:
-    given = {"retries": policy(0), "timeouts": Timeouts(first=5, idle=0.5), "api_key": "sk-secret"} | more
+    given = {"retries": policy(0), "timeouts": Timeouts(first=10, idle=10), "api_key": "sk-secret"} | more
     return LiteLLMBackend(model, base_url=asked.base_url, **given)
 
 

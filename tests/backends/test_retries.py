@@ -128,8 +128,9 @@ async def test_a_dead_port_is_tried_again_and_then_named() -> None:
 )  # fmt: skip
 async def test_a_broken_text_is_resumed_behind_what_has_come(broken: Behaviour) -> None:
     async with server(broken) as asked:
+        idle = 0.3 if broken.broken_off == "hung" else 10
         got = await ask_once(
-            asked, asking(max_tokens=10), retries=policy(2), timeouts=Timeouts(first=5, idle=0.1)
+            asked, asking(max_tokens=10), retries=policy(2), timeouts=Timeouts(first=10, idle=idle)
         )
         first, second = asked.completions
     assert (got.error, got.text, got.finish) == (None, " " + WORDS, ["stop"])
