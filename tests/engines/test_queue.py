@@ -1,4 +1,4 @@
-"""More threads than a real engine has slots: the wait is told, and is in no thread's time."""
+"""More threads than a real engine has slots: the wait is reported, and counts for no thread."""
 
 from __future__ import annotations
 
