@@ -167,7 +167,7 @@ def test_there_is_nothing_to_resume_at_first(chat: Chat) -> None:
 
 def test_an_error_does_not_end_the_conversation(chat: Chat) -> None:
     done = chat("a question that the server refuses", SUM.problem)
-    assert "answered 400" in done.stdout
+    assert "responded 400" in done.stdout
     assert "The sum is 5158." in done.stdout
 
 
