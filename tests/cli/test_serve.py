@@ -111,7 +111,7 @@ def test_a_failure_says_why_and_how_to_try_by_hand(tmp_path: Path, weaver: Calla
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--", "--api-key", "secret"], "give api_key="),
+        (["--", "--api-key", "secret"], "pass api_key="),
         (["--context", "0"], "context_tokens=0"),
         (["stray"], "'stray' stands before any flag"),
     ],
@@ -131,7 +131,7 @@ def test_a_server_that_ends_by_itself_ends_the_command(words: list[str], tmp_pat
         first = int((tmp_path / "processes").read_text().splitlines()[-1])
         os.kill(first, signal.SIGKILL)
         assert process.wait() == 1
-        assert "vLLM has ended by itself, with exit status 137" in process.stderr.read()
+        assert "vLLM exited by itself, with exit status 137" in process.stderr.read()
 
 
 def test_ctrl_c_while_it_starts_leaves_nothing_either(tmp_path: Path) -> None:

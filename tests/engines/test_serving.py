@@ -50,7 +50,7 @@ async def test_several_run_at_once_and_each_can_run_again(workplace: Path) -> No
     async with one, other:
         assert one.url != other.url
         assert {one.pid, other.pid} - {None} == {one.pid, other.pid}
-        with pytest.raises(EngineError, match="runs already"):
+        with pytest.raises(EngineError, match="already running"):
             one.start()
     with one as again:
         assert answers(again.url)
@@ -64,9 +64,9 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
         server.stop()
         server.stop()
     assert server.pid is None
-    with pytest.raises(EngineError, match="does not run"):
+    with pytest.raises(EngineError, match="is not running"):
         server.base_url  # noqa: B018
-    with pytest.raises(EngineError, match="does not run"):
+    with pytest.raises(EngineError, match="is not running"):
         server.backend()
 
 
@@ -96,7 +96,7 @@ def test_a_missing_file_and_a_file_of_another_kind(tmp_path: Path, workplace: Pa
         LlamaServer(tmp_path / "nothing.gguf").start()
     text = tmp_path / "text.gguf"
     text.write_text("hello")
-    with pytest.raises(EngineStartFailed, match="no GGUF file"):
+    with pytest.raises(EngineStartFailed, match="not a GGUF file"):
         LlamaServer(text).start()
     assert left_in(workplace) == []
 

@@ -1,1 +1,1 @@
-"""Servers that we start ourselves, and the models that are packaged for them."""
+"""Servers that the package starts itself, and the models that come with it."""

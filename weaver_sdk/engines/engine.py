@@ -13,7 +13,7 @@ from weaver_sdk.options import Limits, RetryPolicy
 class Engine(Protocol):
     """A server that is started for a reasoner and stopped with it. Write one to bring a server of your own.
 
-    For one that speaks the OpenAI protocol `backend` needs no more than this:
+    For an OpenAI-compatible server, this `backend` is enough:
 
     ```python
     def backend(self, **options):
@@ -23,7 +23,7 @@ class Engine(Protocol):
 
     @property
     def warms_joins(self) -> bool:
-        """Whether runs gain by joins that are computed ahead: see `warm_joins` of `ParallelReasoner`."""
+        """Whether prefilling joins ahead of time pays off: see `warm_joins` of `ParallelReasoner`."""
         ...
 
     async def __aenter__(self) -> object: ...
@@ -39,7 +39,7 @@ class Engine(Protocol):
     def backend(
         self, *, retries: int | RetryPolicy, timeouts: Timeouts | None, max_concurrency: int | Limits
     ) -> Backend:
-        """Return what speaks with the running server. Called after `__aenter__`; who calls closes it.
+        """Return a backend for the running server. Called after `__aenter__`; the caller closes it.
 
         Args:
             retries: further attempts after a failed one, or a whole `RetryPolicy`.

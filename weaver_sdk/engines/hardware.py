@@ -1,4 +1,4 @@
-"""What this machine has for a model: GPUs, memory, cores. Found without torch."""
+"""The GPUs and the free memory of this machine. Detected without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """One GPU, as `nvidia-smi` shows it."""
+    """One GPU, as reported by `nvidia-smi`."""
 
     index: int
     name: str
@@ -23,43 +23,43 @@ class Gpu:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What there is, and what of it is free."""
+class Hardware:
+    """The GPUs and the free memory of a machine."""
 
     gpus: tuple[Gpu, ...] = ()
     """The NVIDIA GPUs that a program started from here may use."""
     nvidia: bool = False
-    """Whether there is an NVIDIA GPU at all, be it one that nothing more is known of."""
+    """Whether there is an NVIDIA GPU at all, even if nothing else is known of it."""
     free_gib: float | None = None
-    """Memory that can be had without swapping, within the limit of a container; `None` where unknown."""
+    """Memory available without swapping, within the container's limit; `None` if unknown."""
 
 
-def this_machine(variables: Mapping[str, str] = os.environ) -> Machine:
-    """Look at the machine. A tool that is missing or fails means that a thing is not known.
+def detect_hardware(variables: Mapping[str, str] = os.environ) -> Hardware:
+    """Detect the hardware. What a missing or failing tool would report stays unknown.
 
     Args:
-        variables: the environment of the program that is to run; it may hide some of the GPUs.
+        variables: the environment of the program to run; it may hide some of the GPUs.
     """
     visible = variables.get("CUDA_VISIBLE_DEVICES")
     shown = _nvidia_smi()
-    gpus = shown if visible is None else _only(visible, shown)
+    gpus = shown if visible is None else _visible_gpus(visible, shown)
     hidden = visible is not None and visible.strip() in ("", "-1", "NoDevFiles")
     device = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
-    return Machine(
+    return Hardware(
         gpus=tuple(gpu for _, gpu in gpus),
         nvidia=not hidden and (bool(shown) or device),
-        free_gib=_free_memory(),
+        free_gib=_free_gib(),
     )
 
 
 def _nvidia_smi() -> list[tuple[str, Gpu]]:
-    """Return the GPUs with the long name of each."""
+    """Return the GPUs with their UUIDs."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
     query = "index,uuid,name,memory.total,memory.free"
     try:
-        told = subprocess.run(
+        output = subprocess.run(
             [tool, f"--query-gpu={query}", "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
@@ -68,7 +68,7 @@ def _nvidia_smi() -> list[tuple[str, Gpu]]:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    return [found for line in told.splitlines() if (found := _read_gpu(line)) is not None]
+    return [found for line in output.splitlines() if (found := _read_gpu(line)) is not None]
 
 
 def _read_gpu(line: str) -> tuple[str, Gpu] | None:
@@ -81,7 +81,7 @@ def _read_gpu(line: str) -> tuple[str, Gpu] | None:
         return None
 
 
-def _only(visible: str, shown: list[tuple[str, Gpu]]) -> list[tuple[str, Gpu]]:
+def _visible_gpus(visible: str, shown: list[tuple[str, Gpu]]) -> list[tuple[str, Gpu]]:
     """Return the GPUs that `CUDA_VISIBLE_DEVICES` names, in its order; an unknown name ends the list."""
     chosen = []
     for name in (part.strip() for part in visible.split(",")):
@@ -96,13 +96,13 @@ def _only(visible: str, shown: list[tuple[str, Gpu]]) -> list[tuple[str, Gpu]]:
     return chosen
 
 
-def _free_memory() -> float | None:
-    free = _of_the_host()
-    limit = _of_the_container()
+def _free_gib() -> float | None:
+    free = _host_free_gib()
+    limit = _container_free_gib()
     return limit if free is None else free if limit is None else min(free, limit)
 
 
-def _of_the_host() -> float | None:
+def _host_free_gib() -> float | None:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -112,7 +112,7 @@ def _of_the_host() -> float | None:
     )
 
 
-def _of_the_container(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
+def _container_free_gib(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
     try:
         limit = int((folder / "memory.max").read_text())
         used = int((folder / "memory.current").read_text())

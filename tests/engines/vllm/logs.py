@@ -18,7 +18,7 @@ _ENGINE_FAILED = "RuntimeError: Engine core initialization failed. See root caus
 FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown flag": (
         ("api_server.py: error: unrecognized arguments: --no-such-flag",),
-        "knows no flag --no-such-flag",
+        "has no flag --no-such-flag",
     ),
     "a wrong value": (
         ("api_server.py: error: argument --max-num-seqs: invalid int value: 'many'",),
@@ -32,7 +32,7 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
             "length is 524256. Try increasing `gpu_memory_utilization`",
             _ENGINE_FAILED,
         ),
-        "9999999 tokens of context need 19.07 GiB, and there are 1.0 GiB. Give less context_tokens (at most 524256)",
+        "9999999 tokens of context need 19.07 GiB, and there are 1.0 GiB. Use fewer context_tokens (at most 524256)",
     ),
     "no memory left for a cache": (
         (
@@ -49,7 +49,7 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
             "Decrease --kv-cache-memory-bytes",
             _ENGINE_FAILED,
         ),
-        "the cache is to have 900.0 GiB, and 11.04 GiB are free",
+        "the cache needs 900.0 GiB, and 11.04 GiB are free",
     ),
     "a context longer than the model's": (
         (
@@ -57,7 +57,7 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
             "  Value error, User-specified max_model_len (9999999) is greater than the derived max_model_len "
             "(max_position_embeddings=4096.0 or model_max_length=None in model's config.json).",
         ),
-        "context_tokens=9999999 is more than the 4096 that the model was made for",
+        "context_tokens=9999999 is more than the 4096 that the model supports",
     ),
     "a GPU in use": (
         (
@@ -76,10 +76,10 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
         ),
         "the GPU's memory is too small",
     ),
-    "no GPU": (("RuntimeError: Failed to infer device type",), "a build for GPUs, and it finds none here"),
+    "no GPU": (("RuntimeError: Failed to infer device type",), "a build for GPUs, and it finds none"),
     "a port that is taken": (
         ("OSError: [Errno 98] Address already in use",),
-        "its port is taken",
+        "its port is in use",
     ),
     "more parts than NUMA nodes": (
         (
@@ -96,14 +96,14 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "an unknown architecture": (
         ("  Value error, Model architectures ['StrangeForCausalLM'] are not supported for now.",),
-        "does not know the model's architecture 'StrangeForCausalLM'",
+        "does not support the model's architecture 'StrangeForCausalLM'",
     ),
     "a model that is nowhere": (
         (
             "OSError: We couldn't connect to 'https://hub.example' to load the files, and couldn't find them in "
             "the cached files.",
         ),
-        "MODEL is neither in the cache nor can it be fetched",
+        "MODEL is neither in the cache nor can it be downloaded",
     ),
     "a name that is none": (
         (
@@ -123,7 +123,7 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "the command of the build for CPUs": (
         ("importlib.metadata.PackageNotFoundError: No package metadata was found for vllm",),
-        "give the Python of its environment as executable",
+        "pass the Python of its environment as executable",
     ),
     "too little memory": (
         (
@@ -138,7 +138,7 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
             "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
             "{'EngineCore': -9}",
         ),
-        "it was killed, most likely because the memory was used up",
+        "it was killed, most likely because it ran out of memory",
     ),
     "something else": (
         (

@@ -10,27 +10,27 @@ from pathlib import Path
 import pytest
 
 from tests.engines.vllm.scripts import model_folder
-from weaver_sdk.engines.hardware import Gpu, Machine
+from weaver_sdk.engines.hardware import Gpu, Hardware
 from weaver_sdk.engines.vllm import VLLMServer
 from weaver_sdk.engines.vllm.build import Build, find_build
-from weaver_sdk.engines.vllm.choice import Wishes, choose_command
+from weaver_sdk.engines.vllm.choice import LaunchOptions, choose_command
 from weaver_sdk.engines.vllm.command import Flags, read_flags
 from weaver_sdk.errors import ConfigurationError, EngineNotInstalled, EngineStartFailed
 
 GPU = Build(command=("vllm", "serve"), version="0.32.0", cpu=False)
 CPU = Build(command=("python", "-m", "vllm…"), model_flag=True, version="0.32.0", cpu=True)
-H100 = Machine(gpus=(Gpu(index=0, name="H100", total_gib=80, free_gib=79),), nvidia=True, free_gib=100)
-LAPTOP = Machine(free_gib=24)
+H100 = Hardware(gpus=(Gpu(index=0, name="H100", total_gib=80, free_gib=79),), nvidia=True, free_gib=100)
+LAPTOP = Hardware(free_gib=24)
 
 
-def command_for(build: Build, machine: Machine, flags: Flags = (), **wishes: object) -> list[str]:
-    given = Wishes(
+def command_for(build: Build, machine: Hardware, flags: Flags = (), **options: object) -> list[str]:
+    given = LaunchOptions(
         model="org/model",
         folder=False,
         model_name="model",
         host="127.0.0.1",
         flags=read_flags(flags),
-        **wishes,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
     )
     return list(choose_command(build, given, machine, 8123).words)
 
@@ -63,7 +63,7 @@ def test_a_gpu_gets_its_share_of_memory_and_no_settings_of_a_cpu() -> None:
 
 
 def test_a_cpu_gets_blocks_that_are_fast_on_it_and_half_of_the_free_memory() -> None:
-    given = Wishes(model="m", folder=False, model_name="m", host="127.0.0.1")
+    given = LaunchOptions(model="m", folder=False, model_name="m", host="127.0.0.1")
     command = choose_command(CPU, given, LAPTOP, 1)
     assert value(list(command.words), "--dtype") == "bfloat16"
     assert int(value(list(command.words), "--block-size")) % 32 == 0
@@ -72,21 +72,21 @@ def test_a_cpu_gets_blocks_that_are_fast_on_it_and_half_of_the_free_memory() -> 
 
 
 def test_the_cache_and_the_threads_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = Wishes(model="m", folder=False, model_name="m", host="::1", kv_cache_gib=3, threads=2)
+    given = LaunchOptions(model="m", folder=False, model_name="m", host="::1", kv_cache_gib=3, threads=2)
     variables = choose_command(CPU, given, LAPTOP, 1).environment
     assert variables["VLLM_CPU_KVCACHE_SPACE"] == "3"
     assert variables["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
     assert variables["OMP_NUM_THREADS"] == "2"
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "7")
-    given = Wishes(model="m", folder=False, model_name="m", host="::1")
+    given = LaunchOptions(model="m", folder=False, model_name="m", host="::1")
     assert choose_command(CPU, given, LAPTOP, 1).environment["VLLM_CPU_KVCACHE_SPACE"] == "7"
 
 
 def test_nothing_is_told_to_anybody_and_a_folder_needs_no_hub(tmp_path: Path) -> None:
-    name = Wishes(model="org/model", folder=False, model_name="m", host="::1")
-    folder = Wishes(model=str(model_folder(tmp_path)), folder=True, model_name="m", host="::1")
-    for wishes, offline in ((name, None), (folder, "1")):
-        variables = choose_command(CPU, wishes, LAPTOP, 1).environment
+    name = LaunchOptions(model="org/model", folder=False, model_name="m", host="::1")
+    folder = LaunchOptions(model=str(model_folder(tmp_path)), folder=True, model_name="m", host="::1")
+    for options, offline in ((name, None), (folder, "1")):
+        variables = choose_command(CPU, options, LAPTOP, 1).environment
         assert variables["VLLM_NO_USAGE_STATS"] == variables["DO_NOT_TRACK"] == "1"
         assert variables.get("HF_HUB_OFFLINE") == offline
 
@@ -134,20 +134,20 @@ def test_a_flag_of_ours_can_be_negated_or_taken_away() -> None:
         Gpu(index=0, name="A", total_gib=80, free_gib=80),
         Gpu(index=1, name="A", total_gib=80, free_gib=80),
     )
-    words = command_for(GPU, Machine(gpus=two, nvidia=True), ["-tp", "1"])
+    words = command_for(GPU, Hardware(gpus=two, nvidia=True), ["-tp", "1"])
     assert "--tensor-parallel-size" not in words
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"api-key": "x"}, "give api_key="),
-        (["--port", "1"], "give port="),
+        ({"api-key": "x"}, "pass api_key="),
+        (["--port", "1"], "pass port="),
         (["--model=x"], "the model as the first argument"),
-        ({"uds": "/x"}, "not be found at its address"),
+        ({"uds": "/x"}, "unreachable at its address"),
         (["16"], "'16' stands before any flag"),
-        ("--seed 1", "give a mapping, or a list"),
-        ({"": 1}, "no name of a flag"),
+        ("--seed 1", "pass a mapping, or a list"),
+        ({"": 1}, "not the name of a flag"),
     ],
 )
 def test_a_flag_that_cannot_be_one_is_told(flags: Flags, said: str) -> None:
@@ -178,23 +178,23 @@ def test_a_folder_that_is_not_there_or_holds_no_model(tmp_path: Path) -> None:
     for wrong in (tmp_path / "nothing", "./nothing", "~/no-such-folder-of-mine"):
         with pytest.raises(EngineStartFailed, match="there is no folder"):
             VLLMServer(wrong)
-    with pytest.raises(ConfigurationError, match="give a folder, or a name on the hub"):
+    with pytest.raises(ConfigurationError, match="pass a folder, or a name on the hub"):
         VLLMServer("two words")
-    wishes = Wishes(model=str(tmp_path), folder=True, model_name="m", host="::1")
+    options = LaunchOptions(model=str(tmp_path), folder=True, model_name="m", host="::1")
     with pytest.raises(EngineStartFailed, match=r"holds no model: there is no config\.json"):
-        choose_command(CPU, wishes, LAPTOP, 1)
+        choose_command(CPU, options, LAPTOP, 1)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(EngineStartFailed, match="holds no weights"):
-        choose_command(CPU, wishes, LAPTOP, 1)
+        choose_command(CPU, options, LAPTOP, 1)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(EngineStartFailed, match="cannot be read"):
-        choose_command(CPU, wishes, LAPTOP, 1)
+        choose_command(CPU, options, LAPTOP, 1)
 
 
 def test_a_build_for_gpus_wants_one() -> None:
     for version in ("0.32.0", "0.32.0+cu130"):
         build = Build(command=("vllm",), version=version, cpu=False)
-        with pytest.raises(EngineStartFailed, match="is the build for NVIDIA GPUs, and this"):
+        with pytest.raises(EngineStartFailed, match="is the build for NVIDIA GPUs, and none"):
             command_for(build, LAPTOP)
     rocm = Build(command=("vllm",), version="0.32.0+rocm700", cpu=False)
     assert "--dtype" not in command_for(rocm, LAPTOP)
@@ -267,7 +267,7 @@ def test_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "vllm").write_text("#!/bin/sh\n")
     (tmp_path / "vllm").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineNotInstalled, match=f"or give executable='{tmp_path}/vllm'"):
+    with pytest.raises(EngineNotInstalled, match=f"or pass executable='{tmp_path}/vllm'"):
         find_build()
 
 
@@ -275,28 +275,28 @@ def test_a_python_that_does_not_answer(tmp_path: Path) -> None:
     broken = tmp_path / "python3"
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
-    with pytest.raises(EngineNotInstalled, match="does not answer as a Python does"):
+    with pytest.raises(EngineNotInstalled, match="does not work as a Python interpreter"):
         find_build(broken)
 
 
 def test_secrets_are_not_shown() -> None:
     variables = {"HF_TOKEN": "hf_secret", "MY_API_KEY": "secret", "VLLM_LOGGING_LEVEL": "DEBUG"}
-    wishes = Wishes(model="m", folder=False, model_name="m", host="::1", environment=variables)
-    command = choose_command(CPU, wishes, LAPTOP, 1)
+    options = LaunchOptions(model="m", folder=False, model_name="m", host="::1", environment=variables)
+    command = choose_command(CPU, options, LAPTOP, 1)
     assert command.environment["HF_TOKEN"] == "hf_secret"
     assert "secret" not in command.by_hand
     assert "VLLM_LOGGING_LEVEL=DEBUG" in command.by_hand
 
 
 def test_the_command_by_hand_can_be_pasted_into_a_shell() -> None:
-    wishes = Wishes(
+    options = LaunchOptions(
         model="/my models/one",
         folder=False,
         model_name="it's",
         host="127.0.0.1",
         flags=read_flags({"override-generation-config": {"top_p": 1}}),
     )
-    command = choose_command(CPU, wishes, LAPTOP, 1)
+    command = choose_command(CPU, options, LAPTOP, 1)
     words = shlex.split(command.by_hand)
     assert words[-len(command.words) :] == list(command.words)
     assert "VLLM_CPU_KVCACHE_SPACE=10" in words

@@ -77,11 +77,11 @@ def test_it_serves_without_a_loop_too(tmp_path: Path, workplace: Path) -> None:
     server = server_for(tmp_path)
     with server:
         assert answers(server.url)
-        with pytest.raises(EngineError, match="runs already"):
+        with pytest.raises(EngineError, match="already running"):
             server.start()
     assert server.pid is None
     server.stop()
-    with pytest.raises(EngineError, match="does not run"):
+    with pytest.raises(EngineError, match="is not running"):
         _ = server.url
     with server as again:
         assert answers(again.url)
@@ -199,11 +199,11 @@ class TestFailures:
 
     async def test_one_that_was_killed_for_memory(self, tmp_path: Path) -> None:
         server = server_for(tmp_path, {"log": START, "signal": int(signal.SIGKILL)})
-        with pytest.raises(EngineStartFailed, match="most likely because the memory was used up"):
+        with pytest.raises(EngineStartFailed, match="most likely because it ran out of memory"):
             await server.__aenter__()
 
     async def test_one_that_says_nothing(self, tmp_path: Path) -> None:
-        with pytest.raises(EngineStartFailed, match="it ended with exit status 3"):
+        with pytest.raises(EngineStartFailed, match="it exited with status 3"):
             await server_for(tmp_path, {"exit": 3}).__aenter__()
 
     async def test_one_that_is_up_but_cannot_generate(self, tmp_path: Path, workplace: Path) -> None:
@@ -227,7 +227,7 @@ class TestFailures:
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            with pytest.raises(EngineStartFailed, match=f"port {port} is taken"):
+            with pytest.raises(EngineStartFailed, match=f"port {port} is in use"):
                 server_for(tmp_path, port=port).start()
         assert left_in(workplace) == []
 
@@ -253,10 +253,10 @@ class TestFailures:
         async with server_for(tmp_path, {"processes": str(processes)}) as server:
             waiting = asyncio.create_task(server.wait())
             os.kill(ids_in(processes)[-1], signal.SIGKILL)
-            with pytest.raises(EngineError, match="ended by itself, with exit status 137"):
+            with pytest.raises(EngineError, match="exited by itself, with exit status 137"):
                 await waiting
             assert not any(is_alive(pid) for pid in ids_in(processes))
-        assert "had ended by itself" in caplog.text
+        assert "exited by itself" in caplog.text
         [log] = left_in(workplace)[1:]
         assert log.name == "engine.log"
 

@@ -1,4 +1,4 @@
-"""The embedded engine: llama.cpp in a child process, spoken to over its own endpoint."""
+"""The embedded engine: llama.cpp in a child process, used over its native endpoint."""
 
 from weaver_sdk.engines.llama.server import LlamaServer
 

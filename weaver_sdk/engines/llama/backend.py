@@ -1,8 +1,8 @@
-"""Completions from llama.cpp's own endpoint, with one prefix shared by all threads of a fork.
+"""Completions from llama.cpp's native endpoint, with one prefix shared by all threads of a fork.
 
-llama.cpp keeps a cache per slot and shares nothing between slots: of the threads of a fork, one goes on where
-the main line ended and the others compute the whole prefix again. So the slot of the main line is saved, and
-restored into the slots of the others, before they begin.
+llama.cpp has one cache per slot and shares nothing between slots: one thread of a fork would continue in the
+slot of the main line, and the others would compute the whole prefix again. So that slot is saved, and
+restored into the slots of the other threads, before they start.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from weaver_sdk.errors import BackendError, ConfigurationError, ProtocolError
 from weaver_sdk.options import Limits, RetryPolicy
 
 WORTH_SHARING = 128
-"""Characters of a prefix from which on it is shared. Saving takes 4 ms and each restoring 2 ms (SmolLM2-135M
-on one core), which is the time of a single token; sharing won from 23 tokens on, the least that was tried."""
+"""Characters: a shorter prefix is not shared. A save takes 4 ms and a restore 2 ms (SmolLM2-135M on one
+core), the time of a single token. Sharing was faster from 23 tokens on, the least that was measured."""
 
 _FINISH = {"eos": "stop", "word": "stop", "limit": "length"}
 
@@ -37,17 +37,17 @@ _FINISH = {"eos": "stop", "word": "stop", "limit": "length"}
 class LlamaBackend:
     """Streams completions from a llama.cpp server that has no other clients.
 
-    Requests beyond the number of slots wait here, first come, first served.
+    Requests beyond the number of slots wait here, in FIFO order.
 
     Args:
         url: the server's address, without `/v1`.
         model: the model's name, for the result.
-        slots: as many as the server has.
+        slots: the number of the server's slots.
         share_prefixes: whether the threads of a fork share their prefix; the server needs
             `--slot-save-path` and `--no-cache-idle-slots` for it.
         retries: further attempts after a failed one, or a whole `RetryPolicy`.
         timeouts: limits on waiting, in seconds.
-        max_concurrency: completions at once, or whole `Limits`; never more than there are slots.
+        max_concurrency: concurrent completions, or whole `Limits`; never more than there are slots.
 
     Raises:
         ConfigurationError: the arguments cannot be used.
@@ -88,7 +88,7 @@ class LlamaBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What llama.cpp can do on its own endpoint."""
+        """What llama.cpp supports on its native endpoint."""
         return Capabilities(
             server="llama.cpp",
             reports_matched_stop=True,
@@ -100,14 +100,14 @@ class LlamaBackend:
 
     @property
     def limiter(self) -> ConcurrencyLimiter:
-        """Where requests get their permits: never more than there are slots."""
+        """The limiter that gives permits to requests: never more than there are slots."""
         return self._limiter
 
     async def chat_template(self) -> ChatTemplate | None:
-        """Return how the model's own template wraps turns, or `None` where it has none.
+        """Return the model's own chat template, or `None` if it has none.
 
         Raises:
-            ConnectionFailed: nobody answers at the address.
+            ConnectionFailed: no server at the address.
         """
         return await ask_chat_template(self._transport, self._model, "llama.cpp")
 
@@ -115,15 +115,15 @@ class LlamaBackend:
         """Stream one completion. Closing the generator closes the connection, and so aborts the request.
 
         Raises:
-            BackendError: the completion could not be had, after all retries.
+            BackendError: the completion failed, after all retries.
         """
         return stream_with_retries(self._attempt, request, self._policy, self._limiter)
 
     async def tokens(self, text: str) -> tuple[int, ...] | None:
-        """Ask the server which tokens it makes of a text.
+        """Tokenize a text on the server.
 
         Raises:
-            ConnectionFailed: nobody answers at the address.
+            ConnectionFailed: no server at the address.
         """
         return await ask_tokens(self._transport, self._model, "llama.cpp", text)
 
@@ -136,7 +136,7 @@ class LlamaBackend:
         with self._slots.lend(request.text) as slot:
             if request.shared is not None:
                 await self._share(slot, request.shared)
-            # until the first token nobody knows how far the server has come, but what fits it keeps
+            # until the first token the prefill may be incomplete; only the cached prefix is certain
             slot.holds = request.text[: common_prefix(slot.holds, request.text)]
             held = [request.text]
             body = request.sampling.as_fields() | {
@@ -154,7 +154,7 @@ class LlamaBackend:
                     yield chunk
 
     async def _share(self, slot: Slot, shared: SharedPrefix) -> None:
-        """Bring what the siblings of a fork have in common into a slot, computed once for all of them."""
+        """Load the shared prefix of a fork into a slot; it is computed once for all siblings."""
         if self._forks is None or len(shared.text) < WORTH_SHARING:
             return
         first, fork = self._forks.join(shared)
@@ -168,7 +168,7 @@ class LlamaBackend:
                 await self._slot_action(slot, "restore", fork.file)
                 slot.holds = shared.text
         except BackendError:
-            pass  # the completion computes the prefix itself, and meets what is wrong with the server
+            pass  # the completion computes the prefix itself, and reports any error of the server
         finally:
             if first and not fork.saved.done():
                 fork.saved.set_result(False)
@@ -188,9 +188,9 @@ class LlamaBackend:
 
     async def _slot_action(self, slot: Slot, action: str, file: str) -> None:
         address = f"{self._transport.base_url}/slots/{slot.number}?action={action}"
-        answer = await Response.open(self._transport, address, {"filename": file}, timeouts=self._timeouts)
-        async with aclosing(answer):
-            while await answer.read(self._timeouts.first):
+        response = await Response.open(self._transport, address, {"filename": file}, timeouts=self._timeouts)
+        async with aclosing(response):
+            while await response.read(self._timeouts.first):
                 pass
 
 
@@ -200,25 +200,25 @@ def _limit(request: CompletionRequest) -> int:
     return -1 if request.max_tokens is None else request.max_tokens
 
 
-def read_chunk(told: Mapping[str, Any]) -> Chunk:
+def read_chunk(data: Mapping[str, Any]) -> Chunk:
     """Parse one object of the stream.
 
     Raises:
-        ProtocolError: it has not the shape of a chunk.
+        ProtocolError: it is not a chunk.
     """
     try:
-        text, ids = told["content"], tuple(told.get("tokens") or ())
-        likely = told.get("completion_probabilities")
-        logprobs = read_entries(likely) if likely else ()
-        if not told["stop"]:
+        text, ids = data["content"], tuple(data.get("tokens") or ())
+        raw_logprobs = data.get("completion_probabilities")
+        logprobs = read_entries(raw_logprobs) if raw_logprobs else ()
+        if not data["stop"]:
             return Chunk(text=text, token_ids=ids, logprobs=logprobs)
-        timings = told["timings"]
+        timings = data["timings"]
         return Chunk(
             text=text,
             token_ids=ids,
             logprobs=logprobs,
-            finish_reason=_FINISH.get(told["stop_type"], "abort"),
-            matched_stop=told.get("stopping_word") or None,
+            finish_reason=_FINISH.get(data["stop_type"], "abort"),
+            matched_stop=data.get("stopping_word") or None,
             usage=Usage(
                 prompt_tokens=timings["cache_n"] + timings["prompt_n"],
                 completion_tokens=timings["predicted_n"],
@@ -226,31 +226,31 @@ def read_chunk(told: Mapping[str, Any]) -> Chunk:
             ),
         )
     except (AttributeError, LookupError, TypeError) as error:
-        raise ProtocolError(f"a chunk of the stream has an unknown format: {str(told)[:200]}") from error
+        raise ProtocolError(f"a chunk of the stream has an unknown format: {str(data)[:200]}") from error
 
 
 @dataclass
 class _Fork:
     file: str
-    """Where the shared prefix is saved, on the server."""
+    """The file on the server that holds the shared prefix."""
     saved: asyncio.Future[bool]
     left: int
-    """Siblings that are still to come."""
+    """Siblings that have not started yet."""
 
 
 class _Forks:
-    """The forks whose siblings are on their way. Files are used again, so that few lie on the disk."""
+    """The forks whose siblings have not all started. Files are reused, to keep few on the disk."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._open: dict[str, _Fork] = {}
 
     def join(self, shared: SharedPrefix) -> tuple[bool, _Fork]:
-        """Return whether a sibling is the first of its fork, and the fork."""
+        """Return whether this sibling is the first of its fork, and the fork."""
         fork = self._open.get(shared.key)
         if fork is not None:
             return False, fork
-        if len(self._open) >= self._limit:  # siblings that were cancelled before they came
+        if len(self._open) >= self._limit:  # its missing siblings were cancelled before they started
             self._open.pop(next(iter(self._open)))
         taken = {fork.file for fork in self._open.values()}
         file = next(name for n in range(self._limit) if (name := f"fork-{n}.bin") not in taken)
@@ -259,7 +259,7 @@ class _Forks:
         return True, fork
 
     def leave(self, shared: SharedPrefix) -> None:
-        """Note that a sibling has what it needs; its file is free once all have."""
+        """Note that a sibling has its prefix; the file can be reused once all have."""
         fork = self._open.get(shared.key)
         if fork is not None:
             fork.left -= 1

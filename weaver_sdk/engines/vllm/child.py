@@ -1,10 +1,9 @@
-"""The process that watches over a vLLM server; `VLLMServer` runs this file as a script.
+"""The process that supervises a vLLM server; `VLLMServer` runs this file as a script.
 
-vLLM is several processes, and some of them begin groups of their own. So this one takes in every orphan of
-theirs, and at the end it leaves only when no process is left below it. The end comes when vLLM ends, when
-standard input ends (its parent closed the pipe, or died of anything at all), or with SIGTERM. It takes one
-argument, a JSON object of settings, and imports nothing of weaver_sdk, so that it starts fast and from
-anywhere.
+vLLM is several processes, and some of them start process groups of their own. So this one adopts all their
+orphans, and exits only when none of its descendants is left. It shuts down when vLLM exits, when standard
+input ends (its parent closed the pipe, or died for any reason), or on SIGTERM. It takes one argument, a JSON
+object of settings, and imports nothing of weaver_sdk, so that it starts fast and from any folder.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _SHARED_MEMORY = "/dev/shm"
-_LOOKS = 5
-"""How often a new file of shared memory is looked at before it is held to be somebody else's."""
-_ORPHANS_MAY_TAKE = 1.0
-"""Seconds that the others have to tidy up after the server's own process has gone."""
+_MAX_CHECKS = 5
+"""How often a new file of shared memory is checked before it is taken to be another program's."""
+_ORPHAN_GRACE = 1.0
+"""Seconds that the other processes have to clean up after the server's own process has exited."""
 
 
-class Watch:
-    """A vLLM server and every process below it."""
+class Supervisor:
+    """Supervises a vLLM server and all its descendants."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.parent = os.getppid()
@@ -53,19 +52,19 @@ class Watch:
             settings["command"],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_the_watch,
+            preexec_fn=_die_with_supervisor,
         )
 
     def _ask_to_end(self, number: int, frame: object) -> None:
         self.asked_to_end = True
 
     def wait(self) -> None:
-        """Return when it is time to end."""
+        """Return when it is time to shut down."""
         while True:
             ready, _, _ = select.select([0, self._woken], [], [], 1.0)
             with suppress(BlockingIOError):
                 os.read(self._woken, 4096)
-            self._shared.look(_descendants())
+            self._shared.check(_descendants())
             self.reap()
             if 0 in ready:
                 word = os.read(0, 4096)
@@ -77,11 +76,11 @@ class Watch:
                 return
 
     def is_alone(self) -> bool:
-        """Whether the parent is gone. A process forked off it may hold the pipe open after its death."""
+        """Whether the parent is gone. Another child of the parent may keep the pipe open after its death."""
         return self._hung_up or os.getppid() != self.parent
 
     def reap(self) -> bool:
-        """Bury the dead, the adopted among them; return whether anybody is left."""
+        """Reap exited children, adopted ones included; return whether any child is left."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -92,18 +91,18 @@ class Watch:
         return False
 
     def end(self) -> None:
-        """Ask vLLM to end, then end every process that is left; return when there is none."""
-        self._shared.look(_descendants())
+        """Terminate vLLM, then kill every process that is left; return when there is none."""
+        self._shared.check(_descendants())
         now = time.monotonic()
         kill_at = now + (self.grace if self.status is None else 0.0)
         if self.status is None:
             self.server.send_signal(signal.SIGTERM)
-        alone_since = None
+        orphaned_since = None
         while self.reap():
             now = time.monotonic()
-            if self.status is not None and alone_since is None:
-                alone_since = now
-                kill_at = min(kill_at, now + _ORPHANS_MAY_TAKE)
+            if self.status is not None and orphaned_since is None:
+                orphaned_since = now
+                kill_at = min(kill_at, now + _ORPHAN_GRACE)
             if now >= kill_at:
                 self._kill()
             time.sleep(0.01)
@@ -118,28 +117,28 @@ class Watch:
 
 
 class _SharedMemory:
-    """The files in /dev/shm that came while we watched and that the server's processes hold.
+    """The files in /dev/shm that the server's processes have created.
 
-    Who is killed cannot remove them; and a file does not say who made it once nobody holds it.
+    A killed process cannot delete them, and once no process has a file open, its creator is unknown.
     """
 
     def __init__(self) -> None:
-        self._looks = dict.fromkeys(self._names(), _LOOKS)
-        self._ours: set[str] = set()
+        self._checks = dict.fromkeys(self._names(), _MAX_CHECKS)
+        self._created: set[str] = set()
 
-    def look(self, pids: list[int]) -> None:
-        new = {name for name in self._names() - self._ours if self._looks.get(name, 0) < _LOOKS}
+    def check(self, pids: list[int]) -> None:
+        new = {name for name in self._names() - self._created if self._checks.get(name, 0) < _MAX_CHECKS}
         if not new:
             return
-        held = _held(pids)
-        self._ours |= new & held
-        for name in new - held:
-            self._looks[name] = self._looks.get(name, 0) + 1
+        open_files = _open_files(pids)
+        self._created |= new & open_files
+        for name in new - open_files:
+            self._checks[name] = self._checks.get(name, 0) + 1
 
     def remove(self) -> None:
-        left = self._ours & self._names()
+        left = self._created & self._names()
         if left:
-            left -= _held([int(name) for name in os.listdir("/proc") if name.isdecimal()])
+            left -= _open_files([int(name) for name in os.listdir("/proc") if name.isdecimal()])
         for name in left:
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(_SHARED_MEMORY, name))
@@ -152,8 +151,8 @@ class _SharedMemory:
             return set()
 
 
-def _held(pids: list[int]) -> set[str]:
-    """Return the names of the shared memory that processes have mapped or open."""
+def _open_files(pids: list[int]) -> set[str]:
+    """Return the names of the shared-memory files that processes have mapped or open."""
     names = set()
     prefix = _SHARED_MEMORY + "/"
     for pid in pids:
@@ -169,7 +168,7 @@ def _held(pids: list[int]) -> set[str]:
 
 
 def _descendants() -> list[int]:
-    """Return every process below this one, whatever group or session it is in."""
+    """Return all descendants of this process, in any process group or session."""
     parents: dict[int, int] = {}
     with suppress(FileNotFoundError):
         for name in os.listdir("/proc"):
@@ -177,10 +176,10 @@ def _descendants() -> list[int]:
                 with suppress(OSError), open(f"/proc/{name}/stat", errors="replace") as stat:
                     parents[int(name)] = int(stat.read().rpartition(")")[2].split()[1])
     found: list[int] = []
-    above = {os.getpid()}
-    while above:
-        above = {pid for pid, parent in parents.items() if parent in above}
-        found.extend(above)
+    generation = {os.getpid()}
+    while generation:
+        generation = {pid for pid, parent in parents.items() if parent in generation}
+        found.extend(generation)
     return found
 
 
@@ -189,18 +188,18 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _die_with_the_watch() -> None:
+def _die_with_supervisor() -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(settings: dict[str, Any]) -> int:
-    """Run the server to its end; return its exit status, 128 and the number for a signal."""
-    watch = Watch(settings)
-    watch.wait()
-    watch.end()
-    if watch.is_alone():
+    """Run the server until it exits; return its exit status, 128 plus the number for a signal."""
+    supervisor = Supervisor(settings)
+    supervisor.wait()
+    supervisor.end()
+    if supervisor.is_alone():
         shutil.rmtree(settings["directory"], ignore_errors=True)
-    status = watch.status or 0
+    status = supervisor.status or 0
     return status if status >= 0 else 128 - status
 
 

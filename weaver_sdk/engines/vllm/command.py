@@ -1,4 +1,4 @@
-"""What is typed to start vLLM: the command, its flags, the environment."""
+"""The command line that starts vLLM: its flags and its environment."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from weaver_sdk.errors import ConfigurationError
 
 FlagValue = str | int | float | bool | None | Sequence[object] | Mapping[str, object]
 Flags = Mapping[str, FlagValue] | Sequence[str]
-"""Flags of vLLM: by name, with or without the dashes, or as they are typed.
+"""Flags of vLLM: a mapping of names, with or without dashes, or a list of command-line words.
 
-By name, `True` gives the flag alone, `False` its `--no-` form, `None` takes away one that we would give, a
-mapping becomes JSON, another sequence several values.
+In a mapping, `True` passes the flag alone, `False` its `--no-` form, `None` removes one that is passed by
+default, a mapping is passed as JSON, another sequence as several values.
 """
 
 _SHORT = {
@@ -30,13 +30,13 @@ _PARAMETERS = {
     "host": "host=",
     "port": "port=",
     "served-model-name": "served_model_name=",
-    "api-key": "api_key= (what is typed, everybody on the machine can read)",
+    "api-key": "api_key= (every user of the machine can read a command line)",
 }
-"""Flags that the server is reached by, and what to give in their place."""
+"""Flags that have a parameter of their own, and the parameter."""
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
-"""In the names of variables that are not to be shown."""
+"""Matches the names of secret variables, which are not shown."""
 _REFUSED = ("uds", "ssl-keyfile", "ssl-certfile", "root-path", "headless", "grpc")
-"""Flags with which the server would not be found at its address."""
+"""Flags that would make the server unreachable at its address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,22 +44,22 @@ class Flag:
     """One flag with its values."""
 
     name: str
-    """The whole name, without dashes and without a `no-`."""
+    """The full name, without dashes and without `no-`."""
     words: tuple[str, ...]
-    """What is typed; nothing for a flag that is taken away."""
+    """Its words on the command line; empty for a flag that is removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
-    """One call of vLLM."""
+class ServeCommand:
+    """One command that starts vLLM."""
 
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What is set for it; without the key."""
+    """The variables to set, without the API key."""
 
     @property
     def by_hand(self) -> str:
-        """What to type in a shell for the same server, without a key or any other secret."""
+        """The shell command for the same server, without the API key or any other secret."""
         settings = [
             f"{name}={shlex.quote(value)}"
             for name, value in self.environment.items()
@@ -72,43 +72,47 @@ def serve_command(
     build: Build,
     model: str,
     *,
-    ours: Mapping[str, FlagValue],
+    defaults: Mapping[str, FlagValue],
     given: Sequence[Flag],
     environment: Mapping[str, str],
-) -> Command:
-    """Return the call that serves a model; a flag that is given goes before one of ours."""
+) -> ServeCommand:
+    """Return the command that serves a model; a flag of the user's replaces a default one."""
     names = {flag.name for flag in given}
-    flags = [*(flag for flag in _by_name(ours) if flag.name not in names), *given]
+    flags = [*(flag for flag in _from_mapping(defaults) if flag.name not in names), *given]
     words = (*build.command, *(["--model"] if build.model_flag else []), model)
-    return Command(words=(*words, *(word for flag in flags for word in flag.words)), environment=environment)
+    return ServeCommand(
+        words=(*words, *(word for flag in flags for word in flag.words)), environment=environment
+    )
 
 
 def read_flags(given: Flags) -> list[Flag]:
-    """Return what is given flag by flag.
+    """Parse the user's flags.
 
     Raises:
-        ConfigurationError: a flag is given that has a parameter, or that cannot be one.
+        ConfigurationError: a flag has a parameter of its own, or is invalid.
     """
     if isinstance(given, str):
-        raise ConfigurationError(f"flags={given!r}: give a mapping, or a list of words")
-    flags = _by_name(given) if isinstance(given, Mapping) else _as_typed(given)
+        raise ConfigurationError(f"flags={given!r}: pass a mapping, or a list of words")
+    flags = _from_mapping(given) if isinstance(given, Mapping) else _from_words(given)
     for flag in flags:
         if flag.name in _PARAMETERS:
-            raise ConfigurationError(f"flag --{flag.name}: give {_PARAMETERS[flag.name]}")
+            raise ConfigurationError(f"flag --{flag.name}: pass {_PARAMETERS[flag.name]}")
         if flag.name in _REFUSED:
-            raise ConfigurationError(f"flag --{flag.name}: the server would not be found at its address")
+            raise ConfigurationError(
+                f"flag --{flag.name}: it would make the server unreachable at its address"
+            )
     return flags
 
 
-def _by_name(given: Mapping[str, FlagValue]) -> list[Flag]:
-    return [Flag(name=_whole_name(key), words=_words(key, value)) for key, value in given.items()]
+def _from_mapping(given: Mapping[str, FlagValue]) -> list[Flag]:
+    return [Flag(name=_full_name(key), words=_words(key, value)) for key, value in given.items()]
 
 
-def _as_typed(given: Sequence[str]) -> list[Flag]:
+def _from_words(given: Sequence[str]) -> list[Flag]:
     flags: list[Flag] = []
     for word in given:
         if re.match(r"--?[A-Za-z]", word):
-            flags.append(Flag(name=_whole_name(word.partition("=")[0]), words=(word,)))
+            flags.append(Flag(name=_full_name(word.partition("=")[0]), words=(word,)))
         elif flags:
             flags[-1] = replace(flags[-1], words=(*flags[-1].words, word))
         else:
@@ -116,10 +120,10 @@ def _as_typed(given: Sequence[str]) -> list[Flag]:
     return flags
 
 
-def _whole_name(key: str) -> str:
+def _full_name(key: str) -> str:
     name = key.lstrip("-").replace("_", "-")
     if not re.match(r"[A-Za-z][\w.+-]*$", name):
-        raise ConfigurationError(f"flags: {key!r} is no name of a flag")
+        raise ConfigurationError(f"flags: {key!r} is not the name of a flag")
     return _SHORT.get(name, name).removeprefix("no-")
 
 

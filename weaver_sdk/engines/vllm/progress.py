@@ -1,4 +1,4 @@
-"""How far a starting vLLM has come, by what it logs."""
+"""The progress of a starting vLLM, read from its log."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Phase = Literal[
     "trying it",
     "ready",
 ]
-"""In this order; some may be left out."""
+"""In this order; some may be skipped."""
 
 _PHASES: tuple[Phase, ...] = get_args(Phase)
 
-_SIGNS: tuple[tuple[str, Phase], ...] = (
+_MARKERS: tuple[tuple[str, Phase], ...] = (
     ("non-default args", "reading the model"),
     ("Fetching ", "downloading"),
     ("Resolved architecture", "starting the engine"),
@@ -37,45 +37,45 @@ _SHARDS = re.compile(r"shards:\s+(\d+)% Completed")
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a start has come."""
+    """The progress of a start."""
 
     phase: Phase
     seconds: float
     """Since the start."""
     percent: int | None = None
-    """Of the weights that are loaded, while they are."""
+    """Of the weights, while they are loading."""
 
 
 class StartLog:
-    """The log of a starting server, read as it grows."""
+    """Reads the log of a starting server as it grows."""
 
-    def __init__(self, file: Path, begin: int = 0) -> None:
+    def __init__(self, file: Path, start: int = 0) -> None:
         self._file = file
-        self._begin = self._read_to = begin
+        self._start = self._offset = start
         self._unfinished = ""
-        self._level = 0
+        self._phase_index = 0
         self._percent: int | None = None
 
     def look(self, seconds: float) -> Progress:
-        """Return how far the start has come by now; it never goes back.
+        """Read the new part of the log, and return the progress. It never goes back.
 
         Args:
             seconds: since the start.
         """
         with self._file.open("rb") as file:
-            file.seek(self._read_to)
+            file.seek(self._offset)
             data = file.read()
-        self._read_to += len(data)
+        self._offset += len(data)
         lines = re.split(r"[\r\n]", self._unfinished + data.decode("utf-8", "replace"))
         self._unfinished = lines.pop()
         for line in lines:
             self._read(line)
-        return self.at(_PHASES[self._level], seconds)
+        return self.at(_PHASES[self._phase_index], seconds)
 
     def at(self, phase: Phase, seconds: float) -> Progress:
-        """Return that a phase has been reached of which nothing is logged."""
-        self._level = max(self._level, _PHASES.index(phase))
-        reached = _PHASES[self._level]
+        """Record a phase that the log does not show, and return the progress."""
+        self._phase_index = max(self._phase_index, _PHASES.index(phase))
+        reached = _PHASES[self._phase_index]
         return Progress(
             phase=reached, seconds=seconds, percent=self._percent if reached == "loading weights" else None
         )
@@ -83,13 +83,13 @@ class StartLog:
     def lines(self) -> list[str]:
         """Return all lines since the start."""
         with self._file.open("rb") as file:
-            file.seek(self._begin)
+            file.seek(self._start)
             text = file.read().decode("utf-8", "replace")
         return [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
 
     def _read(self, line: str) -> None:
-        for sign, phase in _SIGNS:
-            if sign in line:
-                self._level = max(self._level, _PHASES.index(phase))
+        for marker, phase in _MARKERS:
+            if marker in line:
+                self._phase_index = max(self._phase_index, _PHASES.index(phase))
         if shards := _SHARDS.search(line):
             self._percent = int(shards[1])

@@ -1,4 +1,4 @@
-"""Whether a vLLM server answers, and whether it can generate."""
+"""Checks that a starting vLLM server responds, and that it can generate."""
 
 from __future__ import annotations
 
@@ -9,73 +9,75 @@ from typing import Any
 
 
 class NotReady(Exception):
-    """The server answers, but not as one that can be used."""
+    """The server responds, but cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asker:
-    """Asks one server, each question over a connection of its own."""
+class ReadinessCheck:
+    """Checks one server; each request has a connection of its own."""
 
     host: str
     port: int
     api_key: str = field(repr=False)
 
     def is_healthy(self, seconds: float = 5.0) -> bool:
-        """Return whether the server says that it is well."""
+        """Return whether `/health` responds with 200."""
         try:
-            return self._ask("GET", "/health", None, seconds)[0] == 200
+            return self._request("GET", "/health", None, seconds)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
     def context_tokens(self, model: str, seconds: float = 30.0) -> int | None:
-        """Return how long the model's context is; `None` where the server does not say.
+        """Return the length of the model's context in tokens; `None` if not reported.
 
         Raises:
-            NotReady: it does not serve the model.
+            NotReady: the server does not serve the model.
             OSError: the connection broke.
         """
-        status, told = self._ask("GET", "/v1/models", None, seconds)
+        status, text = self._request("GET", "/v1/models", None, seconds)
         if status != 200:
-            raise NotReady(f"its list of models is answered with {status}: {told[:300]}")
+            raise NotReady(f"GET /v1/models responded with {status}: {text[:300]}")
         served: dict[str, int | None] = {
-            found["id"]: found.get("max_model_len") for found in _object(told).get("data", [])
+            found["id"]: found.get("max_model_len") for found in _object(text).get("data", [])
         }
         if model not in served:
             raise NotReady(f"it serves {', '.join(served) or 'no model'}, not {model}")
         return served[model]
 
     def generate(self, model: str, seconds: float) -> None:
-        """Have it write one token. The first may take minutes, where kernels are still to be compiled.
+        """Generate one token. The first may take minutes, while kernels are being compiled.
 
         Raises:
-            NotReady: it cannot.
+            NotReady: it cannot generate.
             OSError: the connection broke.
         """
-        # a token's number, as no text is sure to be one in every vocabulary
+        # a token id, since no text is a single token in every vocabulary
         body = {"model": model, "prompt": [0], "max_tokens": 1, "temperature": 0}
-        status, told = self._ask("POST", "/v1/completions", body, seconds)
+        status, text = self._request("POST", "/v1/completions", body, seconds)
         if status != 200:
-            raise NotReady(f"it is up, but cannot generate: {status}, {told[:300]}")
-        if not _object(told).get("choices"):
-            raise NotReady(f"it is up, but generates nothing: {told[:300]}")
+            raise NotReady(f"it is up, but cannot generate: {status}, {text[:300]}")
+        if not _object(text).get("choices"):
+            raise NotReady(f"it is up, but generates nothing: {text[:300]}")
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None, seconds: float) -> tuple[int, str]:
+    def _request(
+        self, method: str, path: str, body: dict[str, Any] | None, seconds: float
+    ) -> tuple[int, str]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         try:
             headers = {"authorization": f"Bearer {self.api_key}", "content-type": "application/json"}
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            answer = connection.getresponse()
-            told = answer.read().decode("utf-8", "replace")
+            response = connection.getresponse()
+            text = response.read().decode("utf-8", "replace")
         finally:
             connection.close()
-        return answer.status, told.replace(self.api_key, "[key]") if self.api_key else told
+        return response.status, text.replace(self.api_key, "[key]") if self.api_key else text
 
 
-def _object(told: str) -> dict[str, Any]:
+def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(told)
+        found = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise NotReady(f"what answers is no vLLM: {told[:300]}")
+        raise NotReady(f"the server at this address is not vLLM: {text[:300]}")
     return found

@@ -1,4 +1,4 @@
-"""A vLLM server of our own: started with what the machine has, stopped without a trace."""
+"""Starts a vLLM server with settings for this machine, and stops it without leaving anything."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from typing import Literal, NoReturn, TypeVar
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.http.response import Timeouts
-from weaver_sdk.engines.hardware import this_machine
+from weaver_sdk.engines.hardware import detect_hardware
 from weaver_sdk.engines.vllm.build import find_build
-from weaver_sdk.engines.vllm.choice import Device, Wishes, choose_command
+from weaver_sdk.engines.vllm.choice import Device, LaunchOptions, choose_command
 from weaver_sdk.engines.vllm.command import Flags, read_flags
 from weaver_sdk.engines.vllm.failure import explain
-from weaver_sdk.engines.vllm.port import address, reached_at, reserve_port
+from weaver_sdk.engines.vllm.port import address, connect_host, reserve_port
 from weaver_sdk.engines.vllm.process import ServerProcess, start_process
 from weaver_sdk.engines.vllm.progress import Progress
-from weaver_sdk.engines.vllm.ready import Asker, NotReady
+from weaver_sdk.engines.vllm.ready import NotReady, ReadinessCheck
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineStartFailed
 from weaver_sdk.options import Limits, RetryPolicy
 
@@ -35,44 +35,44 @@ _log = logging.getLogger("weaver_sdk")
 _T = TypeVar("_T")
 
 _LOG_LINES = 12
-"""How much of the log goes into an error message."""
+"""Lines of the log in an error message."""
 
 
 class VLLMServer:
-    """Serves a model with vLLM in processes of its own.
+    """Serves a model with vLLM in child processes.
 
-    Use it as `async with` (or `with`), or call `start` and `stop`. All its processes end with this one,
-    however this one ends.
+    Use it as `async with` (or `with`), or call `start` and `stop`. All its processes exit with this one, even
+    if this one is killed.
 
     Args:
         model: A folder, or a name on the hub.
-        executable: A `vllm` command, or the Python of another environment; the vLLM of this Python where not
-            given.
-        device: Whether the vLLM of `executable` computes on GPUs or on the CPU, for one that cannot be asked.
-        served_model_name: The name in requests; the folder's, or the name on the hub, where not given.
-        host: The address to listen on. Any other than the loopback interface can be reached from elsewhere.
-        port: 0 lets the operating system choose.
-        api_key: The key that requests have to carry; else `VLLM_API_KEY`, else one that is made.
-        context_tokens: Tokens that one completion may hold, its prompt included; what the model was made for
-            where not given.
-        tensor_parallel: GPUs that share the weights; the fewest that hold them where not given.
-        data_parallel: Replicas, each with a cache of its own; 1 where not given.
-        gpu_memory_share: Of each GPU's memory, 0 to 1; 0.9, or what is free of it, where not given.
-        kv_cache_gib: Memory for the cache, on the CPU; half of what is free where not given.
-        threads: CPU threads for the arithmetic, on the CPU, bound to no core; all cores but one, each
-            with a thread bound to it, where not given.
-        flags: Further flags of vLLM: by name, or as they are typed. One that is given goes before ours.
-        environment: Further variables for vLLM.
-        log: A file for what vLLM logs, which stays; else it is kept only where the server failed.
-        on_progress: Called about once a second while it starts, and with every phase.
-        start_timeout: Seconds until a server that is still starting counts as failed.
+        executable: A `vllm` command, or the Python of another environment; if not given, the vLLM of this
+            Python.
+        device: Whether vLLM runs on GPUs or on the CPU, if its build cannot be detected from `executable`.
+        served_model_name: The name in requests; if not given, the folder's, or the name on the hub.
+        host: The address to listen on. Any but the loopback interface is reachable from other machines.
+        port: 0 for any free port.
+        api_key: The key that requests must carry; if not given, `VLLM_API_KEY`, else a random one.
+        context_tokens: Tokens that one completion may hold, its prompt included; if not given, the model's
+            maximum.
+        tensor_parallel: GPUs that share the weights; if not given, the fewest that hold them.
+        data_parallel: Replicas, each with a cache of its own; 1 if not given.
+        gpu_memory_share: Share of each GPU's memory, 0 to 1; if not given, 0.9 or what is free.
+        kv_cache_gib: Memory for the KV cache, on the CPU; if not given, half of what is free.
+        threads: Threads for inference on the CPU, not bound to cores; if not given, one bound to each core
+            but one.
+        flags: Further flags of vLLM, as a mapping or a list of words. They replace default flags.
+        environment: Further environment variables for vLLM.
+        log: A file for vLLM's log, which is kept; if not given, the log is kept only if the server failed.
+        on_progress: Called about once a second while the server starts, and with every phase.
+        start_timeout: Seconds to wait until the server is ready.
 
     Raises:
-        ConfigurationError: a number is out of range, or a flag is given that has a parameter.
+        ConfigurationError: a number is out of range, or a flag has a parameter of its own.
     """
 
     warms_joins: bool = True
-    """Decoding leaves room to compute joins ahead: see docs/caching.md for what it gains."""
+    """On: decoding leaves compute to prefill joins ahead of time. See docs/caching.md for the gain."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class VLLMServer:
         self.host = host
         self.api_key = api_key or os.environ.get("VLLM_API_KEY") or secrets.token_urlsafe(24)
         self.context_tokens = context_tokens
-        self._wishes = Wishes(
+        self._options = LaunchOptions(
             model=self.model,
             folder=kind == "folder",
             model_name=self.model_name,
@@ -131,32 +131,32 @@ class VLLMServer:
         self._url = ""
 
     def __repr__(self) -> str:
-        return f"VLLMServer({self.model!r})"  # the key is no part of it
+        return f"VLLMServer({self.model!r})"  # without the API key
 
     @property
     def url(self) -> str:
-        """The server's address, where `/health` and `/metrics` are.
+        """The server's address, the base of `/health` and `/metrics`.
 
         Raises:
-            EngineError: the engine does not run.
+            EngineError: the engine is not running.
         """
         if not self._url:
-            raise EngineError("the engine does not run: start it, or use it as `async with`")
+            raise EngineError("the engine is not running: start it, or use it as `async with`")
         return self._url
 
     @property
     def base_url(self) -> str:
-        """Where the OpenAI-compatible endpoints are."""
+        """The base URL of the OpenAI-compatible endpoints."""
         return self.url + "/v1"
 
     @property
     def pid(self) -> int | None:
-        """The process that watches over the server's; `None` while the engine does not run."""
-        return self._server.watch.pid if self._server else None
+        """The process id of the supervisor; `None` while the engine is not running."""
+        return self._server.supervisor.pid if self._server else None
 
     @property
     def command(self) -> str | None:
-        """What to type in a shell for the same server, without its key; `None` while it does not run."""
+        """The shell command for the same server, without its key; `None` while it is not running."""
         return self._server.command.by_hand if self._server else None
 
     @property
@@ -171,15 +171,15 @@ class VLLMServer:
         timeouts: Timeouts | None = None,
         max_concurrency: int | Limits = 64,
     ) -> CompletionsBackend:
-        """Return a backend that has the key, and need not ask what this server can do.
+        """Return a backend with the server's key and capabilities: it sends no probes.
 
         Args:
             retries: further attempts after a failed one, or a whole `RetryPolicy`.
             timeouts: limits on waiting, in seconds.
-            max_concurrency: completions at once, or whole `Limits`.
+            max_concurrency: concurrent completions, or whole `Limits`.
 
         Raises:
-            EngineError: the engine does not run.
+            EngineError: the engine is not running.
         """
         return CompletionsBackend(
             self.model_name,
@@ -192,47 +192,47 @@ class VLLMServer:
         )
 
     def start(self) -> VLLMServer:
-        """Start vLLM and wait until it has written a token.
+        """Start vLLM and wait until it has generated a token.
 
         Raises:
             EngineNotInstalled: there is no vLLM.
-            EngineStartFailed: it ended, or was not ready in time; the message says why where the log does.
-            ConfigurationError: more GPUs are asked for than there are.
+            EngineStartFailed: it exited, or was not ready in time; the message has the cause, if logged.
+            ConfigurationError: more GPUs are requested than there are.
         """
         server = self._spawn()
         try:
             for progress in self._steps(server):
-                self._tell(progress)
+                self._report(progress)
         except BaseException as error:
             self._abandon(error)
             raise
         return self
 
     def stop(self) -> None:
-        """End the server and all its processes; calling it again does nothing."""
+        """Stop the server and all its processes; calling it again does nothing."""
         server, self._server, self._url = self._server, None, ""
         if server is None:
             return
-        crashed = server.watch.poll()
+        crashed = server.supervisor.poll()
         server.end()
-        if crashed is not None:  # nobody asked it to end, so its log may be wanted
-            _log.warning("vLLM had ended by itself, with exit status %d: see %s", crashed, server.log)
+        if crashed is not None:  # it crashed: keep its log
+            _log.warning("vLLM exited by itself, with exit status %d: see %s", crashed, server.log)
             server.remove(keep_log=True)
         else:
             server.remove()
 
     async def wait(self) -> NoReturn:
-        """Wait until the server ends, which it does not do by itself.
+        """Wait until the server exits, which it does only if it crashes.
 
         Raises:
-            EngineError: it has ended.
+            EngineError: it has exited.
         """
         server = self._server
         if server is None:
-            raise EngineError("the engine does not run: start it, or use it as `async with`")
-        status = await asyncio.to_thread(server.watch.wait)
+            raise EngineError("the engine is not running: start it, or use it as `async with`")
+        status = await asyncio.to_thread(server.supervisor.wait)
         cause = self._cause(server, status)
-        how = f"vLLM has ended by itself, with exit status {status}"
+        how = f"vLLM exited by itself, with exit status {status}"
         raise EngineError(f"{how}{f': {cause}' if cause else ''} (its log: {server.log})")
 
     def __enter__(self) -> VLLMServer:
@@ -245,11 +245,11 @@ class VLLMServer:
 
     async def __aenter__(self) -> VLLMServer:
         if self._server is not None:
-            raise EngineError("the engine runs already")
+            raise EngineError("the engine is already running")
         try:
             steps = self._steps(await _finish(self._spawn))
             while (progress := await _finish(_step, steps, on_cancel=self._hurry)) is not None:
-                self._tell(progress)
+                self._report(progress)
         except BaseException as error:
             await _finish(self._abandon, error)
             raise
@@ -262,12 +262,12 @@ class VLLMServer:
 
     def _spawn(self) -> ServerProcess:
         if self._server is not None:
-            raise EngineError("the engine runs already")
+            raise EngineError("the engine is already running")
         build = find_build(self._executable)
         reserved = reserve_port(self.host, self._port)
         try:
-            machine = this_machine(self._wishes.variables)
-            command = choose_command(build, self._wishes, machine, reserved.getsockname()[1])
+            hardware = detect_hardware(self._options.variables)
+            command = choose_command(build, self._options, hardware, reserved.getsockname()[1])
             self._server = start_process(
                 command, host=self.host, reserved=reserved, api_key=self.api_key, log=self._log
             )
@@ -278,17 +278,17 @@ class VLLMServer:
         return self._server
 
     def _steps(self, server: ServerProcess) -> Iterator[Progress]:
-        """Wait until the server can be used, and say how far it is; each step takes a moment.
+        """Wait until the server is ready, and yield its progress; each step is short.
 
         Raises:
-            EngineStartFailed: it cannot.
+            EngineStartFailed: it exited, or was not ready in time.
         """
-        asker = Asker(host=reached_at(self.host), port=server.port, api_key=self.api_key)
+        readiness = ReadinessCheck(host=connect_host(self.host), port=server.port, api_key=self.api_key)
         deadline = server.began + self._start_timeout
-        told: Progress | None = None
-        while not asker.is_healthy():
+        reported: Progress | None = None
+        while not readiness.is_healthy():
             try:
-                status = server.watch.wait(0.1)
+                status = server.supervisor.wait(0.1)
             except subprocess.TimeoutExpired:
                 now = time.monotonic()
             else:
@@ -296,13 +296,17 @@ class VLLMServer:
             if now > deadline:
                 raise self._too_slow(server)
             progress = server.start_log.look(now - server.began)
-            if told is None or progress.phase != told.phase or progress.seconds - told.seconds >= 1.0:
-                told = progress
+            if (
+                reported is None
+                or progress.phase != reported.phase
+                or progress.seconds - reported.seconds >= 1.0
+            ):
+                reported = progress
                 yield progress
         yield server.start_log.at("trying it", time.monotonic() - server.began)
         try:
-            longest = asker.context_tokens(self.model_name)
-            asker.generate(self.model_name, max(1.0, deadline - time.monotonic()))
+            longest = readiness.context_tokens(self.model_name)
+            readiness.generate(self.model_name, max(1.0, deadline - time.monotonic()))
         except NotReady as error:
             cause = self._cause(server)
             raise self._start_failed(server, f"{error}{f' ({cause})' if cause else ''}") from error
@@ -310,13 +314,13 @@ class VLLMServer:
             raise self._too_slow(server) from error
         except (OSError, http.client.HTTPException) as error:
             server.ask_to_end()
-            raise self._died(server, server.watch.wait()) from error
+            raise self._died(server, server.supervisor.wait()) from error
         server.reserved.close()
         self.context_tokens = longest
         self._url = address(self.host, server.port)
         yield server.start_log.at("ready", time.monotonic() - server.began)
 
-    def _tell(self, progress: Progress) -> None:
+    def _report(self, progress: Progress) -> None:
         if self._on_progress is not None:
             self._on_progress(progress)
 
@@ -326,21 +330,21 @@ class VLLMServer:
 
     def _died(self, server: ServerProcess, status: int) -> EngineStartFailed:
         cause = self._cause(server, status)
-        return self._start_failed(server, cause or f"it ended with exit status {status}")
+        return self._start_failed(server, cause or f"it exited with status {status}")
 
     def _cause(self, server: ServerProcess, status: int | None = None) -> str | None:
         return explain(server.start_log.lines(), status=status, model=self.model)
 
     def _start_failed(self, server: ServerProcess, failure: str) -> EngineStartFailed:
         server.end(at_once=True)
-        tail = "\n".join(f"  {line}" for line in server.start_log.lines()[-_LOG_LINES:])
+        log_end = "\n".join(f"  {line}" for line in server.start_log.lines()[-_LOG_LINES:])
         return EngineStartFailed(
             f"vLLM did not start: {failure}.\nBy hand: {server.command.by_hand}\n"
-            f"The end of its log ({server.log}):\n{tail}".replace(self.api_key, "[key]")
+            f"The end of its log ({server.log}):\n{log_end}".replace(self.api_key, "[key]")
         )
 
     def _abandon(self, error: BaseException) -> None:
-        """End a server that is starting; what it has logged is of use only where that failed."""
+        """Stop a server that is starting; keep its log only if the start failed."""
         server, self._server, self._url = self._server, None, ""
         if server is not None:
             server.end(at_once=True)
@@ -352,13 +356,13 @@ class VLLMServer:
 
 
 def _step(steps: Iterator[Progress]) -> Progress | None:
-    return next(steps, None)  # an end that is raised cannot leave a thread
+    return next(steps, None)  # StopIteration cannot be raised out of a thread
 
 
 async def _finish(
     work: Callable[..., _T], *arguments: object, on_cancel: Callable[[], object] | None = None
 ) -> _T:
-    """Wait for a thread to end its work, also where the wait is cancelled: then the cancellation goes on."""
+    """Run work in a thread and wait for its end; a cancellation is raised only after it."""
     task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
     try:
         return await asyncio.shield(task)
@@ -367,12 +371,12 @@ async def _finish(
             on_cancel()
         await asyncio.wait([task])
         if (error := task.exception()) is not None:
-            _log.debug("while a start was cancelled: %r", error)
+            _log.debug("error after the start was cancelled: %r", error)
         raise
 
 
 def _find_model(model: str | Path) -> tuple[str, Literal["folder", "file", "name"]]:
-    """Return the model as vLLM takes it, and what it is."""
+    """Return the model as vLLM takes it, and which kind of name that is."""
     path = Path(model).expanduser()
     if path.is_dir():
         return str(path.resolve()), "folder"
@@ -381,5 +385,5 @@ def _find_model(model: str | Path) -> tuple[str, Literal["folder", "file", "name
     if isinstance(model, Path) or re.match(r"[./~]", model):
         raise EngineStartFailed(f"there is no folder {path}")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model):
-        raise ConfigurationError(f"VLLMServer({model!r}): give a folder, or a name on the hub")
+        raise ConfigurationError(f"VLLMServer({model!r}): pass a folder, or a name on the hub")
     return model, "name"

@@ -1,4 +1,4 @@
-"""How large a vLLM server is made: chosen from the machine and the model, where nothing is given."""
+"""Chooses a vLLM server's GPUs and cache size from the hardware and the model's size."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weaver_sdk.engines.hardware import Gpu, Machine
+from weaver_sdk.engines.hardware import Gpu, Hardware
 from weaver_sdk.errors import ConfigurationError, EngineStartFailed
 
 GPU_SHARE = 0.9
-"""The most that is taken of a GPU's memory, unless more is asked for."""
+"""The share of a GPU's memory to use at most, unless more is requested."""
 _SPARE_GIB = 4.0
-"""Of each GPU, beside the weights, for activations and a small cache; of a host, for vLLM's processes: three
-of them hold 2.9 GiB with a model of no size."""
+"""Kept free besides the weights: on each GPU for activations and a small cache, on a host for vLLM's
+processes (three of them take 2.9 GiB with a tiny model)."""
 _CONFIGS = ("config.json", "params.json")
 _CACHE_GIB = (1, 64)
-"""The least and the most of a host's memory that is taken for the cache."""
+"""The minimum and maximum of a host's memory to use for the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
-    """What the folder of a model tells about its size."""
+class ModelSize:
+    """The size of a model, read from its folder."""
 
     weights_gib: float
     heads: int | None = None
@@ -37,13 +37,13 @@ class GpuSizes:
     tensor_parallel: int = 1
     data_parallel: int = 1
     memory_share: float | None = None
-    """Of each GPU's memory, 0 to 1; `None` where nothing is known of the GPUs."""
+    """Share of each GPU's memory, 0 to 1; `None` if the GPUs are unknown."""
     devices: str | None = None
-    """The GPUs to use, where that is not all of them, as `CUDA_VISIBLE_DEVICES` takes it."""
+    """The GPUs to use, in the format of `CUDA_VISIBLE_DEVICES`; `None` for all."""
 
 
-def read_model(folder: Path) -> Model:
-    """Look at a model's folder, not into its weights.
+def read_model(folder: Path) -> ModelSize:
+    """Read a model's size from its folder, without opening the weights.
 
     Raises:
         EngineStartFailed: it holds no model.
@@ -59,19 +59,19 @@ def read_model(folder: Path) -> Model:
     if not files:
         raise EngineStartFailed(f"{folder} holds no weights: there is no *.safetensors file")
     size = sum(file.stat().st_size for file in files)
-    return Model(weights_gib=size / 1024**3, heads=_heads(config))
+    return ModelSize(weights_gib=size / 1024**3, heads=_heads(config))
 
 
 def _heads(config: dict[str, Any]) -> int | None:
-    inner = config.get("text_config")  # of a model that also sees
-    places = (config, inner) if isinstance(inner, dict) else (config,)
-    found = (place.get(name) for place in places for name in ("num_attention_heads", "n_heads"))
+    inner = config.get("text_config")  # of a multimodal model
+    configs = (config, inner) if isinstance(inner, dict) else (config,)
+    found = (config_part.get(name) for config_part in configs for name in ("num_attention_heads", "n_heads"))
     return next((heads for heads in found if isinstance(heads, int) and heads > 0), None)
 
 
 def gpu_sizes(
-    machine: Machine,
-    model: Model | None,
+    hardware: Hardware,
+    model: ModelSize | None,
     *,
     tensor_parallel: int | None = None,
     data_parallel: int | None = None,
@@ -80,18 +80,18 @@ def gpu_sizes(
 ) -> GpuSizes:
     """Spread a model over the fewest GPUs that hold it, the emptiest first.
 
-    A model of unknown size gets all GPUs. There is one replica unless more are asked for: the threads of a
-    fork share a prefix, and it lies in the cache of one.
+    A model of unknown size gets all GPUs. There is one replica unless more are requested: the threads of a
+    fork share a prefix, which is in the cache of one replica.
 
     Args:
-        choose_devices: whether the server may be told which GPUs to use.
+        choose_devices: whether to choose the GPUs; if not, the server takes the first ones.
 
     Raises:
-        ConfigurationError: more GPUs are asked for than there are.
+        ConfigurationError: more GPUs are requested than there are.
         EngineStartFailed: the GPUs are full.
     """
     replicas = data_parallel or 1
-    gpus = sorted(machine.gpus, key=lambda gpu: -gpu.free_gib)
+    gpus = sorted(hardware.gpus, key=lambda gpu: -gpu.free_gib)
     if not gpus:
         return GpuSizes(
             tensor_parallel=tensor_parallel or 1, data_parallel=replicas, memory_share=memory_share
@@ -102,14 +102,14 @@ def gpu_sizes(
             f"tensor_parallel={width} and data_parallel={replicas} need {width * replicas} GPUs, "
             f"and there are {len(gpus)}"
         )
-    chosen = gpus[: width * replicas] if choose_devices else list(machine.gpus)[: width * replicas]
+    chosen = gpus[: width * replicas] if choose_devices else list(hardware.gpus)[: width * replicas]
     free = min(gpu.free_gib / gpu.total_gib for gpu in chosen)
     share = min(GPU_SHARE, math.floor((free - 0.02) * 100) / 100)
     if memory_share is None and share < 0.05:
         fullest = min(chosen, key=lambda gpu: gpu.free_gib / gpu.total_gib)
         raise EngineStartFailed(
             f"GPU {fullest.index} ({fullest.name}) is full: {fullest.free_gib:.1f} of "
-            f"{fullest.total_gib:.0f} GiB are free. End what runs on it, or set CUDA_VISIBLE_DEVICES"
+            f"{fullest.total_gib:.0f} GiB are free. Stop what is running on it, or set CUDA_VISIBLE_DEVICES"
         )
     some = choose_devices and len(chosen) < len(gpus)
     return GpuSizes(
@@ -120,7 +120,7 @@ def gpu_sizes(
     )
 
 
-def _width(gpus: list[Gpu], most: int, model: Model | None) -> int:
+def _width(gpus: list[Gpu], most: int, model: ModelSize | None) -> int:
     heads = model.heads if model and model.heads else 2**10
     widths = [width for width in range(1, max(1, most) + 1) if heads % width == 0]
     if model is not None:
@@ -131,13 +131,13 @@ def _width(gpus: list[Gpu], most: int, model: Model | None) -> int:
     return widths[-1]
 
 
-def cpu_cache_gib(machine: Machine, model: Model | None) -> int | None:
-    """Return how much memory a server on the CPU gets for its cache: half of what the rest leaves free.
+def cpu_cache_gib(hardware: Hardware, model: ModelSize | None) -> int | None:
+    """Return the cache size of a server on the CPU, in GiB: half of the memory that is left for it.
 
-    `None` where nothing is known of the memory.
+    `None` if the free memory is unknown.
     """
-    if machine.free_gib is None:
+    if hardware.free_gib is None:
         return None
-    left = machine.free_gib - _SPARE_GIB - (model.weights_gib if model else 0.0)
+    left = hardware.free_gib - _SPARE_GIB - (model.weights_gib if model else 0.0)
     least, most = _CACHE_GIB
     return max(least, min(most, int(left / 2)))
