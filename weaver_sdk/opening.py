@@ -12,7 +12,7 @@ from weaver_sdk.backends.base import Backend, Capabilities, SupportsChatTemplate
 from weaver_sdk.backends.chat import ChatBackend
 from weaver_sdk.backends.completions import CompletionsBackend
 from weaver_sdk.backends.limited import limited
-from weaver_sdk.backends.server import ServerBackend
+from weaver_sdk.backends.server_backend import ServerBackend
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup.prompts import TEMPLATES, render, template_for_model
 from weaver_sdk.messages import transcript

@@ -103,7 +103,7 @@ class TokenLogprob:
     token: str
     """Its text. How a token that is half a character looks depends on the server."""
     logprob: float
-    """Natural logarithm of its probability; most servers report it before sampling parameters."""
+    """Natural logarithm of its probability; on most servers, before sampling parameters are applied."""
     top: tuple[tuple[str, float], ...] = ()
     """The top tokens at this position with their log-probabilities, most likely first. The token that was
     written may be listed as one more if it is not among them."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 from weaver_sdk.backends.base import Api, Chunk, CompletionRequest, Prefill
 from weaver_sdk.backends.chat_payload import chat_body, read_chat_chunk
 from weaver_sdk.backends.continuation import Continuation
-from weaver_sdk.backends.server import ServerBackend
+from weaver_sdk.backends.server_backend import ServerBackend
 
 
 class ChatBackend(ServerBackend):

@@ -9,7 +9,7 @@ from typing import ClassVar
 from weaver_sdk.backends.base import Api, Chunk, CompletionRequest
 from weaver_sdk.backends.chat_template import ChatTemplate, ask_chat_template
 from weaver_sdk.backends.payload import read_chunk, request_body
-from weaver_sdk.backends.server import ServerBackend
+from weaver_sdk.backends.server_backend import ServerBackend
 from weaver_sdk.backends.tokens import TokenCache
 
 

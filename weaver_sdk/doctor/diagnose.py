@@ -23,7 +23,7 @@ from weaver_sdk.backends.http.choose import transport_to
 from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.backends.http.transport import Transport
 from weaver_sdk.backends.probe import fetch_json, probe, server_root
-from weaver_sdk.backends.server import ServerBackend
+from weaver_sdk.backends.server_backend import ServerBackend
 from weaver_sdk.doctor.cache_counters import ask_cache_counters
 from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Repeated, ServerReport
 from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError

@@ -23,7 +23,7 @@ from tests.engines.watching import answers, is_alive, within
 from weaver_sdk import CompletionRequest, CompletionsBackend, Fork, ParallelReasoner, Prompt, Result, Sampling
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat import ChatBackend
-from weaver_sdk.backends.server import ServerBackend
+from weaver_sdk.backends.server_backend import ServerBackend
 from weaver_sdk.engines.vllm import VLLMServer
 from weaver_sdk.engines.vllm.progress import Progress
 from weaver_sdk.errors import EngineStartFailed
