@@ -12,7 +12,7 @@ from weaver_sdk.testing import ScriptedBackend
 
 
 class Starting:
-    """An engine that is ready when it is told so, and counts its starts and stops."""
+    """An engine that is ready when the test says so, and counts its starts and stops."""
 
     warms_joins = False
 

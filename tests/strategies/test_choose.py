@@ -158,7 +158,7 @@ async def test_a_strategy_of_ones_own_is_taken() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strategy": "clever"}, "auto, best_of, native"),
+        ({"strategy": "clever"}, "auto, native, prompted"),
         ({"strategy": 7}, "7 is no strategy"),
         ({"strategy": PromptedStrategy(), "dialect": THREADWEAVER}, "brings its own"),
         ({"strategy": PromptedStrategy(), "template": "chatml"}, "raw"),

@@ -91,7 +91,7 @@ def test_parameters_follow_a_colon(text: str, strategy: object) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("votng", r"unknown strategy 'votng': use one of auto, best_of, .*voting.*"),
+        ("votng", r"unknown strategy 'votng': use one of auto, native, .*voting.*"),
         ("", r"unknown strategy ''"),
         ("voting:m=7", r"strategy 'voting:m=7': .*'m'"),
         ("voting:7", r"parameters '7': write name=value, as in voting:n=7"),

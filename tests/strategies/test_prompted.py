@@ -10,7 +10,6 @@ from weaver_sdk.markup.answer import extract_answer
 from weaver_sdk.markup.well_formed import check_well_formed
 from weaver_sdk.strategies.grammars import joined_grammar, opening_grammar, plain_grammar, thread_grammar
 from weaver_sdk.strategies.prompted import (
-    PROMPTED,
     SEEDED_THREADWEAVER,
     PromptedStrategy,
     seeded,
@@ -18,6 +17,7 @@ from weaver_sdk.strategies.prompted import (
 )
 from weaver_sdk.strategies.worked import EXAMPLES
 
+PROMPTED = PromptedStrategy()
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS.keys())
 
 

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from weaver_sdk.options import Budget, Sampling
 
 
+def strategy_names() -> list[str]:
+    """Return what `--strategy` completes to, strategies of other packages included."""
+    from weaver_sdk.strategies.names import known_names
+
+    return ["auto", *known_names()]
+
+
 BaseUrl = Annotated[
     str | None,
     typer.Option(help="Address of the server, up to /v1. Or set WEAVER_BASE_URL."),
@@ -36,15 +43,7 @@ Strategy = Annotated[
         "examples and a grammar; `planned`, by asking for a plan; `voting:n=7`, `best_of`, `plan_and_solve`; "
         "or your own, as `module:name`. Found out where not given.",
         metavar="STRATEGY",
-        autocompletion=lambda: [
-            "auto",
-            "native",
-            "prompted",
-            "planned",
-            "voting",
-            "best_of",
-            "plan_and_solve",
-        ],
+        autocompletion=strategy_names,
     ),
 ]
 ApiName = Annotated[

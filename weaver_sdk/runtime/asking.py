@@ -201,7 +201,8 @@ def _segment_for(state: RunState, line: LiveThread, asking: Asking) -> LiveSegme
         last.outcome = "cancelled"
         segment = last
     else:
-        segment = LiveSegment(started=state.recorder.now(), kept=asking.keep)
+        now = state.recorder.now()
+        segment = LiveSegment(started=now, ended=now, kept=asking.keep)
     segment.phase, segment.model = asking.phase, asking.model
     return segment
 

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.runtime.budget_spent import BudgetSpent
+from weaver_sdk.runtime.forks import Form, Opened, Stitching, Work
 from weaver_sdk.runtime.lines import LiveSegment, Spans
 from weaver_sdk.runtime.warming import JoinWarmer
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
-
-
-from weaver_sdk.runtime.forks import Form, Opened, Stitching, Work
 
 
 async def fork(

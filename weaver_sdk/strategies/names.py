@@ -39,7 +39,7 @@ def named_strategy(text: str) -> Strategy | Function:
     if found is None and name and given.isidentifier():
         return strategy_at(text)
     if found is None:
-        known = ", ".join(("auto", *sorted({*OURS, *entry_points(group=GROUP).names})))
+        known = ", ".join(("auto", *known_names()))
         raise ConfigurationError(f"unknown strategy {name!r}: use one of {known}, or module:name")
     return _made(found, _parameters(given), text)
 

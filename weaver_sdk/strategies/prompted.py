@@ -153,7 +153,3 @@ def system_prompt(dialect: Dialect) -> str:
         "others; then put them together. Where each step needs the one before it, or where the question is "
         "short, answer without them. Put the final answer within \\boxed{}."
     )
-
-
-PROMPTED = PromptedStrategy()
-"""ThreadWeaver's markup for any model that completes raw text. Tried with SmolLM2-135M-Instruct."""
