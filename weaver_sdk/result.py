@@ -65,12 +65,17 @@ NoForkReason = Literal[
     "sequential_mode",
     "no_tag",
     "not_divided",
+    "one_piece",
+    "too_short",
+    "server_gains_nothing",
     "escaped_tags",
     "unreadable_outlines",
     "max_depth",
     "max_forks",
 ]
-"""Why a run has no block. `not_divided`: an untrained model was asked to, and found no parts worth a fork."""
+"""Why a run has no block. `not_divided`: an untrained model wrote none, though it was shown how. `one_piece`:
+the plan has no parts. `too_short`: its parts are too short for a fork to save time. `server_gains_nothing`:
+the server takes as long for requests at once as for one after the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +117,8 @@ class Segment:
     """Input tokens of its request, as reported by the server; `None` if not reported."""
     cached_prompt_tokens: int | None = None
     """Of `prompt_tokens`, prefix-cache hits; `None` if not reported."""
+    waited_after: int = 0
+    """How many further parts of the trace began before this one was awaited: 0 unless it ran beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +209,8 @@ class Telemetry:
     overhead_seconds: float
     """Wall clock minus critical path: the client's own time, and waiting for permits."""
     time_to_first_token: float | None
+    time_to_first_text: float | None = None
+    """When the first text of the answer came; `None` if none did."""
     prompt_tokens: int | None
     """Input tokens of all requests, as reported by the server; `None` if not reported."""
     cached_prompt_tokens: int | None
@@ -220,6 +229,8 @@ class Telemetry:
     drift_tokens: int | None = None
     """Tokens of the model that became different tokens when their text was sent back, in the last request of
     the main line: 0 if prefixes are sent as tokens. `None` if the server does not report its input tokens."""
+    dropped_tokens: int = 0
+    """Tokens of answers that were started on the chance and dropped for a fork."""
     requests: int
     retries: int
     tokens_from: TokensFrom

@@ -50,7 +50,13 @@ class Asking:
             raise ConfigurationError(f"max_tokens={self.max_tokens}: use 1 or more")
 
 
-async def complete(state: RunState, line: LiveThread, asking: Asking, share: Share | None) -> Completion:
+async def complete(
+    state: RunState,
+    line: LiveThread,
+    asking: Asking,
+    share: Share | None = None,
+    segment: LiveSegment | None = None,
+) -> Completion:
     """Ask for one completion, and write it down as a segment of a line while it streams.
 
     Args:
@@ -58,6 +64,7 @@ async def complete(state: RunState, line: LiveThread, asking: Asking, share: Sha
         line: whose next segment it is.
         asking: what is asked.
         share: finds what the siblings of a fork have in common.
+        segment: the one to write into, where there is one already.
 
     Raises:
         BackendError: the completion could not be had; what had arrived stands in the line.
@@ -68,7 +75,7 @@ async def complete(state: RunState, line: LiveThread, asking: Asking, share: Sha
         raise BudgetSpent("seconds")
     if allowed == 0:
         raise BudgetSpent("tokens")
-    segment = _segment_for(state, line, asking)
+    segment = segment or _segment_for(state, line, asking)
     context: Spans = () if asking.before is None else (*asking.before, *line.spans())
     limits = [limit for limit in (allowed, asking.max_tokens) if limit is not None]
     reader = Reader(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from weaver_sdk.backends.base import Backend
 from weaver_sdk.findings import Draft, Findings
-from weaver_sdk.messages import Message, Messages, question_of
+from weaver_sdk.messages import Message, Messages, question_of, with_text_after
 from weaver_sdk.options import Budget, Mode, PrefixForm, Prices, Sampling
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class RunConfig:
     run_id: str
     messages: tuple[Message, ...]
     """The conversation; its last turn is the problem."""
+    instruction: str = ""
+    """Stands after the problem wherever it is asked, and is no part of the conversation."""
     program: Program
     models: Mapping[str, Model]
     """By the names that a strategy asks for them; one is "main"."""
@@ -58,9 +61,16 @@ class RunConfig:
     """Stop strings as the server makes tokens of them; empty where it does not say."""
     warm_joins: bool = False
     """Whether threads that have ended are computed ahead of their join, while a later one runs."""
+    metered: bool = True
+    """Whether tokens cost money."""
     index: int | None = None
     routing_key: str | None = None
     """The user's own key for routers; the run's id takes its place where not given."""
+
+    @cached_property
+    def asked(self) -> tuple[Message, ...]:
+        """The conversation as the model is asked it."""
+        return tuple(with_text_after(self.messages, self.instruction)) if self.instruction else self.messages
 
     @property
     def problem(self) -> str:

@@ -49,6 +49,8 @@ class LiveSegment:
     ended: float = 0.0
     outcome: Outcome = "cancelled"
     """Stays `cancelled` until the completion has ended in another way."""
+    waited_after: int | None = 0
+    """How many parts of the line ran beside it until it was waited for; `None` while it was not."""
     first_token: float | None = None
     """When the first token came; seconds since the run began, as all times here."""
     prompt_tokens: int | None = None
@@ -143,7 +145,7 @@ class LiveThread:
 def critical_part(part: LiveSegment | LiveFork) -> tuple[int, int | None]:
     """Return a part as `longest_path` takes it: its tokens, and after how many parts it was waited for."""
     if isinstance(part, LiveSegment):
-        return part.tokens, 0
+        return part.tokens, part.waited_after
     return max((thread.critical_tokens() for thread in part.threads), default=0), part.waited_after
 
 
@@ -151,12 +153,12 @@ def freeze(thread: LiveThread) -> Trace:
     """Return a thread as the plain data of a result."""
     last = len(thread.parts) - 1
     return [
-        _segment(part) if isinstance(part, LiveSegment) else _fork(part, last - index)
+        _segment(part, last - index) if isinstance(part, LiveSegment) else _fork(part, last - index)
         for index, part in enumerate(thread.parts)
     ]
 
 
-def _segment(segment: LiveSegment) -> Segment:
+def _segment(segment: LiveSegment, later: int) -> Segment:
     return Segment(
         text=segment.text,
         reasoning="".join(segment.reasoning),
@@ -170,6 +172,7 @@ def _segment(segment: LiveSegment) -> Segment:
         first_token=segment.first_token,
         prompt_tokens=segment.prompt_tokens,
         cached_prompt_tokens=segment.cached_prompt_tokens,
+        waited_after=later if segment.waited_after is None else segment.waited_after,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from weaver_sdk.backends.base import Retry, Usage
 from weaver_sdk.events import Event, Repaired, Retried
-from weaver_sdk.result import Repair, RepairKind
+from weaver_sdk.result import NoForkReason, Repair, RepairKind
 from weaver_sdk.telemetry.measures import known_sum
 
 
@@ -30,6 +30,10 @@ class Recorder:
         self.models: dict[str, _Counts] = {}
         """What was counted for each model."""
         self.first_token: float | None = None
+        self.first_answer: float | None = None
+        """When the first text of the answer came."""
+        self.no_fork_reason: NoForkReason | None = None
+        """Why the run does not fork, in its strategy's own word."""
         self.drift_tokens: int | None = None
         self.warm_requests = 0
         self.warm_prefill_tokens: int | None = None

@@ -11,7 +11,7 @@ from typing import TypeVar
 from weaver_sdk.backends.base import Backend, Prompt
 from weaver_sdk.messages import Message, Messages
 from weaver_sdk.options import Mode, Sampling
-from weaver_sdk.result import Outcome, Phase, RepairKind
+from weaver_sdk.result import NoForkReason, Outcome, Phase, RepairKind
 from weaver_sdk.runtime.asking import Asking, complete
 from weaver_sdk.runtime.board import Board
 from weaver_sdk.runtime.budget_spent import BudgetSpent
@@ -20,6 +20,7 @@ from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Work
 from weaver_sdk.runtime.ledger import BudgetView
 from weaver_sdk.runtime.lines import LiveThread, Spans
 from weaver_sdk.runtime.siblings import Siblings
+from weaver_sdk.runtime.speculation import Speculation
 from weaver_sdk.runtime.state import RunState
 from weaver_sdk.runtime.threads import Promise, close_all, each, fork
 from weaver_sdk.runtime.watch import Stop, watch_for
@@ -66,12 +67,17 @@ class Scope:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The conversation that the run was given; its last turn is the problem."""
-        return self._state.config.messages
+        return self._state.config.asked
 
     @property
     def mode(self) -> Mode:
         """Whether the run may fork at all."""
         return self._state.config.mode
+
+    @property
+    def metered(self) -> bool:
+        """Whether tokens cost money, so that none should be spent on the chance."""
+        return self._state.config.metered
 
     @property
     def sampling(self) -> Sampling:
@@ -156,6 +162,10 @@ class Scope:
         """
         self._state.recorder.repaired(kind, done, self._line.place if fork is None else (fork, None))
 
+    def not_forked(self, reason: NoForkReason) -> None:
+        """Note in the result why the run does not fork."""
+        self._state.recorder.no_fork_reason = reason
+
     def prompt(self, messages: Messages, *, model: str = "main") -> Prompt:
         """Return a conversation as the server of a model takes it."""
         turns = tuple(messages)
@@ -202,6 +212,30 @@ class Scope:
             logprobs=logprobs,
         )
         return await self._complete(asking)
+
+    def speculate(
+        self,
+        asked: Messages,
+        *,
+        phase: Phase = "answer",
+        model: str = "main",
+        stop: Stop = (),
+        max_tokens: int | None = None,
+    ) -> Speculation:
+        """Ask on the chance that the reply is wanted, while the line goes on with something else.
+
+        Arguments are those of `ask`. Use it as `async with scope.speculate(…) as speculation:`.
+        """
+        self._live()
+        asking = Asking(
+            prompt=self.prompt(asked, model=model),
+            watch=watch_for(stop, phase),
+            phase=phase,
+            keep=False,
+            model=model,
+            max_tokens=max_tokens,
+        )
+        return Speculation(self._state, self._line, asking)
 
     async def extend(
         self,

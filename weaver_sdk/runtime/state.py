@@ -77,6 +77,8 @@ class RunState:
         """Note new text of a line, and let it out as an event."""
         if phase == "answer" and kept and text:
             line.answer.append(text)
+            if line.place is None and self.recorder.first_answer is None:
+                self.recorder.first_answer = self.recorder.now()
         if not self.recorder.listened_to:
             return  # this runs for every chunk
         if line.place is None:

@@ -38,7 +38,11 @@ def summarize(config: RunConfig, main: LiveThread, recorder: Recorder, finish: F
         repairs=list(recorder.repairs),
         telemetry=telemetry,
         well_formed=found.well_formed,
-        no_fork_reason=_limit_on_forks(config) or found.no_fork_reason if telemetry.forks == 0 else None,
+        no_fork_reason=(
+            _limit_on_forks(config) or recorder.no_fork_reason or found.no_fork_reason
+            if telemetry.forks == 0
+            else None
+        ),
         index=config.index,
         strategy=config.program.name,
         exact=found.exact,
@@ -66,6 +70,7 @@ def _telemetry(trace: Trace, main: LiveThread, recorder: Recorder, config: RunCo
         critical_path_seconds=critical,
         overhead_seconds=max(0.0, wall - critical),
         time_to_first_token=recorder.first_token,
+        time_to_first_text=recorder.first_answer,
         prompt_tokens=recorder.prompt_tokens,
         cached_prompt_tokens=recorder.cached_prompt_tokens,
         fork_prefill_tokens=measures.fork_prefill_tokens(trace),
@@ -74,6 +79,7 @@ def _telemetry(trace: Trace, main: LiveThread, recorder: Recorder, config: RunCo
         warm_requests=recorder.warm_requests,
         warm_prefill_tokens=recorder.warm_prefill_tokens,
         drift_tokens=recorder.drift_tokens,
+        dropped_tokens=measures.dropped_tokens(trace),
         requests=recorder.requests,
         retries=recorder.retries,
         tokens_from=_weakest(sources),

@@ -21,7 +21,7 @@ def critical_path_tokens(trace: Trace) -> int:
     """Return the tokens outside threads, and for each block those of its longest thread."""
     return int(
         longest_path(
-            (part.tokens, 0)
+            (part.tokens, part.waited_after)
             if isinstance(part, Segment)
             else (max(map(_critical_tokens, part.threads), default=0), part.waited_after)
             for part in trace
@@ -32,7 +32,7 @@ def critical_path_tokens(trace: Trace) -> int:
 def critical_path_seconds(trace: Trace) -> float:
     """Return the seconds of all segments, and for each block those of its slowest thread."""
     return longest_path(
-        (part.ended - part.started, 0)
+        (part.ended - part.started, part.waited_after)
         if isinstance(part, Segment)
         else (max(map(_critical_seconds, part.threads), default=0.0), part.waited_after)
         for part in trace
@@ -75,6 +75,12 @@ def parallel_ratio(trace: Trace) -> float:
     """Return the share of tokens that lie inside blocks; 0 for a run without tokens."""
     total = total_tokens(trace)
     return sum(block_tokens(part) for part in trace if isinstance(part, Fork)) / total if total else 0.0
+
+
+def dropped_tokens(trace: Trace) -> int:
+    """Return the tokens of answers that were started on the chance and not taken."""
+    dropped = (part for part in trace if isinstance(part, Segment) and not part.kept)
+    return sum(part.tokens for part in dropped if part.phase == "answer")
 
 
 def fork_prefill_tokens(trace: Trace) -> int | None:
@@ -125,12 +131,15 @@ def _critical_seconds(thread: Thread) -> float:
 
 
 def _after_joins(trace: Trace) -> Iterator[Segment]:
-    """Yield each segment that follows a block, also inside threads."""
-    for before, part in zip([None, *trace], trace, strict=False):
+    """Yield the first completion behind each block, also inside threads."""
+    joined = False
+    for part in trace:
         if isinstance(part, Fork):
+            joined = True
             for thread in part.threads:
                 yield from _after_joins(thread.trace)
-        elif isinstance(before, Fork):
+        elif joined and (part.tokens or part.first_token is not None):
+            joined = False
             yield part
 
 
