@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from weaver_sdk.settings import Server
     from weaver_sdk.strategies.best_of import BestOf
     from weaver_sdk.strategies.native import Native
+    from weaver_sdk.strategies.plan import Part, Plan, PlanExample
     from weaver_sdk.strategies.plan_and_solve import PlanAndSolve
     from weaver_sdk.strategies.planned import PlannedStrategy
     from weaver_sdk.strategies.prompted import PromptedStrategy
@@ -132,6 +133,7 @@ _MODULES = {
     "weaver_sdk.strategies.best_of": ("BestOf",),
     "weaver_sdk.strategies.native": ("Native",),
     "weaver_sdk.strategies.plan_and_solve": ("PlanAndSolve",),
+    "weaver_sdk.strategies.plan": ("Part", "Plan", "PlanExample"),
     "weaver_sdk.strategies.planned": ("PlannedStrategy",),
     "weaver_sdk.strategies.prompted": ("PromptedStrategy",),
     "weaver_sdk.strategies.strategy": ("Strategy",),
@@ -176,7 +178,10 @@ __all__ = [
     "ModelUsage",
     "Native",
     "ParallelReasoner",
+    "Part",
+    "Plan",
     "PlanAndSolve",
+    "PlanExample",
     "PlannedStrategy",
     "Prices",
     "Promise",

@@ -12,6 +12,9 @@ from weaver_sdk.errors import BudgetError, ConfigurationError
 Mode = Literal["parallel", "sequential"]
 """`parallel` runs the fork/join state machine; `sequential` is the same model with the tags as plain text."""
 
+AnswerForm = Literal["text", "boxed"]
+"""What is asked for: an answer to read, or one in `\\boxed{…}`, which can be compared."""
+
 PrefixForm = Literal["text", "tokens"]
 """What a request begins with: the text so far, which the server tokenizes again, or the exact tokens that the
 model wrote."""

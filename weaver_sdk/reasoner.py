@@ -14,7 +14,7 @@ from weaver_sdk.batch import results_of, run_alone
 from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages, conversation
-from weaver_sdk.options import Budget, Limits, PrefixForm, Prices, RetryPolicy, Sampling
+from weaver_sdk.options import AnswerForm, Budget, Limits, PrefixForm, Prices, RetryPolicy, Sampling
 from weaver_sdk.result import Result
 from weaver_sdk.run_options import RunOptions, checked
 from weaver_sdk.runtime.run import Run
@@ -69,6 +69,9 @@ class ParallelReasoner:
             server accepts and returns them (vLLM, the embedded engine). See `Telemetry.drift_tokens`.
         warm_joins: whether to prefill finished threads before their join while a later one still runs. Spends
             input tokens to save time; by default on only with a `VLLMServer`.
+        answer: "text", or "boxed": asked for in a box, so that it can be compared.
+        metered: whether tokens cost money, as by default without an `engine`. If not, "planned" starts
+            the plain answer beside the plan.
         sampling: how the model samples tokens.
         budget: how much one run may spend.
         prices: what a model costs, by its name on the server; `Telemetry.cost` is computed from it.
@@ -98,6 +101,8 @@ class ParallelReasoner:
         strategy: StrategyChoice = "auto",
         prefix: PrefixForm = "text",
         warm_joins: bool | None = None,
+        answer: AnswerForm = "text",
+        metered: bool | None = None,
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         prices: Mapping[str, Prices] | None = None,
@@ -121,6 +126,8 @@ class ParallelReasoner:
             strategy=strategy,
             prefix=prefix,
             warm_joins=warm_joins,
+            answer=answer,
+            metered=metered,
             sampling=Sampling() if sampling is None else sampling,
             budget=Budget() if budget is None else budget,
             prices=prices or {},

@@ -8,7 +8,7 @@ from typing import TypedDict, get_args
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages
-from weaver_sdk.options import Budget, Mode, Sampling
+from weaver_sdk.options import AnswerForm, Budget, Mode, Sampling
 from weaver_sdk.strategies.choose import StrategyChoice
 
 
@@ -22,6 +22,9 @@ class RunOptions(TypedDict, total=False):
     """"parallel", or "sequential": the baseline without forks."""
     strategy: StrategyChoice | None
     """A name, a strategy or an `async def`."""
+    answer: AnswerForm
+    """"text", or "boxed": asked for in `\\boxed{…}`, so that it can be compared. Models that were trained to
+    fork write a box in any case."""
     sampling: Sampling | None
     """How the model samples tokens."""
     budget: Budget | None
@@ -50,6 +53,8 @@ def checked(options: RunOptions) -> None:
             raise TypeError(f"unexpected keyword argument {name!r}: use one of {known}")
     if (mode := options.get("mode", "parallel")) not in get_args(Mode):
         raise ConfigurationError(f'mode={mode!r}: use "parallel" or "sequential"')
+    if (answer := options.get("answer", "text")) not in get_args(AnswerForm):
+        raise ConfigurationError(f'answer={answer!r}: use "text" or "boxed"')
     kinds: dict[str, type] = {"sampling": Sampling, "budget": Budget}
     for name, kind in kinds.items():
         if not isinstance(options.get(name), kind | None):

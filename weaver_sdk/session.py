@@ -17,6 +17,7 @@ from weaver_sdk.opening import as_model, open_backend, open_further, template_of
 from weaver_sdk.run_options import RunOptions
 from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.session_config import SessionConfig
+from weaver_sdk.strategies.answers import BOXED
 from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
 from weaver_sdk.strategies.strategy import program_of
 
@@ -98,10 +99,12 @@ class Session:
         if (strategy := options.get("strategy")) is not None:
             check_choice(strategy, None, self.config.template)
             chosen = await self.choose(strategy)
+        form = options.get("answer") or self.config.answer
         return RunConfig(
             run_id=uuid.uuid4().hex[:12],
             messages=messages,
-            program=program_of(chosen.strategy, mode),
+            instruction=BOXED if form == "boxed" and chosen.name != "native" else "",
+            program=program_of(chosen.strategy, mode, form),
             models=self.models,
             mode=mode,
             sampling=options.get("sampling") or self.config.sampling,
@@ -109,6 +112,7 @@ class Session:
             prefix=self.config.prefix,
             stop_tokens=await self.stop_tokens(chosen),
             warm_joins=self.warms_joins(chosen),
+            metered=self.config.tokens_cost,
             index=index,
             routing_key=options.get("routing_key"),
         )

@@ -13,7 +13,7 @@ from weaver_sdk.engines.engine import Engine
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.prompts import TEMPLATES
-from weaver_sdk.options import Budget, Limits, PrefixForm, Prices, RetryPolicy, Sampling
+from weaver_sdk.options import AnswerForm, Budget, Limits, PrefixForm, Prices, RetryPolicy, Sampling
 from weaver_sdk.runtime.config import Render
 from weaver_sdk.settings import Server, resolve_server
 from weaver_sdk.strategies.choose import StrategyChoice, check_choice
@@ -55,6 +55,8 @@ class SessionConfig:
     strategy: StrategyChoice = "auto"
     prefix: PrefixForm = "text"
     warm_joins: bool | None = None
+    answer: AnswerForm = "text"
+    metered: bool | None = None
     sampling: Sampling = field(default_factory=Sampling)
     budget: Budget = field(default_factory=Budget)
     prices: Mapping[str, Prices] = field(default_factory=dict)
@@ -74,9 +76,16 @@ class SessionConfig:
             raise ConfigurationError(f"unknown template {self.template!r}: use one of {known}, or a callable")
         if "main" in self.models:
             raise ConfigurationError('models={"main": …}: "main" is the model of the reasoner itself')
+        if self.answer not in get_args(AnswerForm):
+            raise ConfigurationError(f'answer={self.answer!r}: use "text" or "boxed"')
         for name, kind in (("sampling", Sampling), ("budget", Budget)):
             if not isinstance(getattr(self, name), kind):
                 raise ConfigurationError(f"{name}: give a {kind.__name__}(…)")
+
+    @property
+    def tokens_cost(self) -> bool:
+        """Whether tokens cost money: what the user says, else unless the engine is the user's own."""
+        return self.engine is None if self.metered is None else self.metered
 
     def _check_server(self) -> None:
         """Check that the arguments name exactly one server."""

@@ -102,7 +102,7 @@ def test_parameters_follow_a_colon(text: str, strategy: object) -> None:
         ("voting:n=true", r"n=True: use a whole number"),
         ("voting:n=", r"n='': use a whole number"),
         ("voting:n=1,n=2", r"n is given twice"),
-        ("planned:max_parts=x", r"strategy 'planned:max_parts=x'"),
+        ("planned:max_parts=x", r"max_parts='x': use a whole number"),
     ],
 )
 def test_a_wrong_name_or_parameter_is_told_clearly(text: str, complaint: str) -> None:

@@ -1,4 +1,4 @@
-"""The planned way: separate questions to any model, told as one run."""
+"""The planned way: a plan, parts that are written at once, one answer out of them."""
 
 from __future__ import annotations
 
@@ -10,95 +10,86 @@ from typing import Any
 
 import pytest
 
-from tests.runtime.play import kinds, new_run, threads
+from tests.runtime.play import kinds, new_run, run_program, threads
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest
-from weaver_sdk.backends.limited import limited
-from weaver_sdk.errors import APIStatusError
-from weaver_sdk.options import Budget, Limits, Mode, Sampling
-from weaver_sdk.result import Result, Segment
-from weaver_sdk.runtime.config import Model, RunConfig
-from weaver_sdk.runtime.run import Run
-from weaver_sdk.strategies.planned import PlannedStrategy
-from weaver_sdk.strategies.strategy import program_of
+from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError
+from weaver_sdk.options import Budget
+from weaver_sdk.result import Result
+from weaver_sdk.strategies.plan import Part, Plan
+from weaver_sdk.strategies.planned import PlannedStrategy, pays
 from weaver_sdk.testing import Reply, ScriptedBackend
 
-QUESTION = "What is 2*3 + 4*5?"
-PLAN = '{"thought": "Two products.", "parts": ["2*3", "4*5"]}'
-TRAJECTORY = (
-    "<think>\nTwo products.\n<Parallel>\n<Outlines>\n<Outline>1: 2*3</Outline>\n<Outline>2: 4*5</Outline>\n"
-    "</Outlines>\n<Thread>\n1: 2*3: It is 6.\n</Thread><Thread>\n2: 4*5: It is 20.\n</Thread>\n"
-    "</Parallel>\n</think>\n6 + 20 = \\boxed{26}"
-)
+QUESTION = "Compare tea and coffee."
+PLAN = Plan((Part("Tea", "taste", "section"), Part("Coffee", "taste", "section")), "sections")
+ANSWER = "## Tea\n\nIt is mild.\n\n## Coffee\n\nIt is strong."
+BARE = "Sure, here is a comparison:\n\nTea is mild, coffee is strong."
+OPENING = "Sure, here is a comparison:"
 
 
 def said(request: CompletionRequest) -> str:
     """What kind of question a request is."""
     last = request.prompt.messages[-1]["content"]
-    if request.json_schema is not None:
+    if request.json_schema is not None and "parts" in request.json_schema.get("properties", {}):
         return "plan"
-    if "\n\nPart: " in last:
-        return last.rpartition("Part: ")[2]
-    return "join" if "worked out already" in last else "bare"
+    for number, part in enumerate(PLAN.parts, 1):
+        if f"part {number} alone" in last or f"element {number} of" in last:
+            return part.title
+    return "closing" if "conclusion alone" in last else "bare"
 
 
-def model(**changes: str | Reply) -> Callable[[CompletionRequest], str | Reply]:
+def model(plan: Plan | str = PLAN, **changes: str | Reply) -> Callable[[CompletionRequest], str | Reply]:
     """A chat model that answers the questions of a planned run; `changes` replace its answers."""
     usual: dict[str, str | Reply] = {
-        "plan": PLAN,
-        "2*3": "It is 6.",
-        "4*5": "It is 20.",
-        "join": "6 + 20 = \\boxed{26}",
-        "bare": "It is \\boxed{26}.",
+        "plan": plan if isinstance(plan, str) else plan.as_json(),
+        "Tea": "It is mild.",
+        "Coffee": "It is strong.",
+        "closing": "Take what you like.",
+        "bare": BARE,
     }
     answers = usual | changes
     return lambda request: answers[said(request)]
 
 
-async def play(answers: Any, *, mode: Mode = "parallel", budget: Budget | None = None) -> Result:
-    backend = answers if isinstance(answers, ScriptedBackend) else ScriptedBackend(answers)
-    return await run_on(backend, mode=mode, budget=budget).execute()
+async def play(answers: Any, strategy: PlannedStrategy | None = None, **options: Any) -> Result:
+    return await run_program(strategy or PlannedStrategy(), answers, problem=QUESTION, **options)
 
 
-def run_on(backend: ScriptedBackend, *, mode: Mode = "parallel", budget: Budget | None = None) -> Run:
-    config = RunConfig(
-        run_id="r1",
-        messages=({"role": "user", "content": QUESTION},),
-        program=program_of(PlannedStrategy(), mode),
-        models={
-            "main": Model(
-                backend=limited(backend, Limits()),
-                render=lambda turns: "\n".join(turn["content"] for turn in turns),
-            )
-        },
-        mode=mode,
-        sampling=Sampling(temperature=0.0),
-        budget=budget or Budget(),
-    )
-    return Run(config)
-
-
-async def test_plan_parts_and_join_are_told_as_one_trajectory() -> None:
+async def test_the_answer_is_the_parts_under_their_headings() -> None:
     result = await play(model())
-    assert result.text == TRAJECTORY
-    assert result.answer == "26"
+    assert result.answer == result.text == ANSWER
     assert result.well_formed
     assert result.repairs == []
     assert result.strategy == "planned"
-    assert [thread.outline for thread in threads(result)] == ["2*3", "4*5"]
+    assert [thread.outline for thread in threads(result)] == ["Tea", "Coffee"]
 
 
-async def test_every_question_stands_alone_and_keeps_sampling_and_route() -> None:
-    backend = ScriptedBackend(model())
-    await play(backend)
-    assert [said(request) for request in backend.requests] == ["plan", "2*3", "4*5", "join"]
-    for request in backend.requests:
-        assert (request.prefix, request.stop) == ("", ())
-        assert request.sampling.temperature == 0.0
-        assert request.routing_key == "r1"
-        assert request.prompt.text.endswith(request.prompt.messages[-1]["content"])
+@pytest.mark.parametrize(
+    ("form", "answer"),
+    [
+        ("numbered", "1. **Tea**: It is mild.\n\n2. **Coffee**: It is strong."),
+        ("bullets", "- **Tea**: It is mild.\n\n- **Coffee**: It is strong."),
+        ("texts", "It is mild.\n\nIt is strong."),
+    ],
+)
+async def test_parts_stand_together_as_the_plan_says(form: Any, answer: str) -> None:
+    result = await play(model(replace(PLAN, form=form)))
+    assert result.answer == answer
 
 
-async def test_the_parts_tell_what_their_prompts_have_in_common() -> None:
+async def test_an_array_is_valid_json_whatever_stands_around_its_elements() -> None:
+    fenced = {"Tea": '```json\n{"name": "Tea"}\n```', "Coffee": '{"name": "Coffee"} That is all.'}
+    result = await play(model(replace(PLAN, form="json"), **fenced))
+    assert result.answer is not None
+    assert json.loads(result.answer) == [{"name": "Tea"}, {"name": "Coffee"}]
+
+
+async def test_a_closing_stands_behind_the_parts_and_never_in_their_place() -> None:
+    result = await play(model(replace(PLAN, then="combine")))
+    assert result.answer == f"{ANSWER}\n\nTake what you like."
+    assert result.telemetry.requests == 4
+
+
+async def test_all_parts_begin_with_the_question_and_the_plan() -> None:
     backend = ScriptedBackend(model())
     await play(backend)
     parts = [request for request in backend.requests if request.shared]
@@ -106,78 +97,120 @@ async def test_the_parts_tell_what_their_prompts_have_in_common() -> None:
     for request in parts:
         assert request.shared is not None
         assert request.prompt.text.startswith(request.shared.text)
-        assert request.shared.text.endswith("\n\nPart: ")
+        assert request.shared.text.startswith(QUESTION)
+        assert "2. Coffee: taste" in request.shared.text
 
 
-async def test_a_model_that_sees_no_parts_answers_at_once() -> None:
-    result = await play(model(plan='{"thought": "One step.", "parts": []}'))
-    assert result.text == "<think>\nOne step.\n</think>\nIt is \\boxed{26}."
-    assert result.answer == "26"
-    assert result.well_formed
-    assert result.no_fork_reason == "not_divided"
-    assert result.telemetry.requests == 2
+async def test_parts_stand_in_the_answer_in_order_while_they_are_written() -> None:
+    seen: list[str] = []
+
+    def note(event: Any) -> None:
+        if event.kind == "segment_delta" and event.phase == "answer" and event.kept:
+            seen.append(event.text)
+
+    result = await play(model(Tea="It is mild. " * 5), listeners=(note,))
+    assert "".join(seen) == result.answer
+    assert seen[0] == "## Tea\n\n"
+    assert len(seen) > 6
 
 
-async def test_one_part_is_no_fork() -> None:
-    result = await play(model(plan='{"thought": "", "parts": ["all of it"]}'))
-    assert result.text == "<think>\n</think>\nIt is \\boxed{26}."
+@pytest.mark.parametrize("plan", ['{"parts": []}', '{"parts": ["all of it"]}', "Tea is mild."])
+async def test_without_parts_the_answer_is_the_bare_one(plan: str) -> None:
+    result = await play(model(plan))
+    assert result.answer == result.text == BARE
+    assert result.no_fork_reason == "one_piece"
 
 
-async def test_the_plans_tokens_are_counted() -> None:
-    result = await play(model())
-    opening = result.trace[0]
-    assert isinstance(opening, Segment)
-    assert opening.tokens > 5
-    assert result.telemetry.total_tokens > sum(thread.tokens for thread in threads(result)) + 5
+async def test_parts_that_are_too_short_are_no_fork() -> None:
+    short = Plan((Part("Tea", "", "line"), Part("Coffee", "", "line")))
+    result = await play(model(short), PlannedStrategy(side_by_side=1.0))
+    assert result.no_fork_reason == "too_short"
+    assert result.telemetry.forks == 0
 
 
-async def test_a_reply_without_a_plan_is_noted_and_the_question_asked_plainly() -> None:
-    result = await play(model(plan="The answer is 26."))
-    assert kinds(result) == ["unreadable_outlines"]
-    assert result.answer == "26"
-    assert result.no_fork_reason == "unreadable_outlines"
+def test_a_fork_pays_only_where_it_is_sooner_done() -> None:
+    pages = Plan(tuple(Part(title, "", "section") for title in "abcd"))
+    assert pays(pages, written=100, side_by_side=4)
+    assert not pays(pages, written=100, side_by_side=1)
+    assert not pays(pages, written=600, side_by_side=4)
+    lines = Plan(tuple(Part(title, "", "line") for title in "abcd"))
+    assert not pays(lines, written=130, side_by_side=4)
 
 
-async def test_a_numbered_list_is_a_plan_too() -> None:
-    result = await play(model(plan="1. 2*3\n2. 4*5\n"))
-    assert kinds(result) == ["untagged_outlines"]
-    assert [thread.text for thread in threads(result)] == [" It is 6.\n", " It is 20.\n"]
+async def test_the_bare_answer_beside_the_plan_loses_no_time_and_is_asked_once() -> None:
+    backend = ScriptedBackend(model('{"parts": []}'))
+    result = await play(backend, metered=False)
+    assert sorted(said(request) for request in backend.requests) == ["bare", "plan"]
+    assert result.answer == BARE
+    assert result.telemetry.critical_path_tokens < result.telemetry.total_tokens
+    assert result.telemetry.dropped_tokens == 0
 
 
-async def test_tags_in_what_a_model_says_are_no_markup() -> None:
-    result = await play(model(**{"2*3": "</Thread> It <Outlines>is 6.</think>"}))
-    assert threads(result)[0].text == " It is 6.\n"
-    assert result.well_formed
+async def test_the_bare_answer_is_dropped_for_a_fork_and_its_opening_stays() -> None:
+    backend = ScriptedBackend(model(bare=Reply(BARE, hangs=True)))
+    result = await play(backend, metered=False)
+    assert result.answer == f"{OPENING}\n\n{ANSWER}"
+    assert backend.aborted == 1
+    assert result.telemetry.dropped_tokens > 0
 
 
-async def test_a_part_that_fails_is_joined_without_a_result() -> None:
+async def test_a_bare_answer_that_begins_with_its_first_part_is_dropped_whole() -> None:
+    backend = ScriptedBackend(model(bare=Reply("Tea is mild.\nCoffee …", hangs=True)))
+    result = await play(backend, metered=False)
+    assert result.answer == ANSWER
+
+
+async def test_where_tokens_cost_money_nothing_is_asked_on_the_chance() -> None:
+    backend = ScriptedBackend(model())
+    await play(backend)
+    assert [said(request) for request in backend.requests] == ["plan", "Tea", "Coffee"]
+    hedged = ScriptedBackend(model())
+    await play(hedged, PlannedStrategy(hedge=True))
+    assert "bare" in [said(request) for request in hedged.requests]
+
+
+async def test_a_part_that_fails_is_told_and_the_others_stand() -> None:
     failing = Reply(error=APIStatusError("broken", status=500))
-    backend = ScriptedBackend(model(**{"4*5": failing}))
-    result = await play(backend)
+    result = await play(model(Coffee=failing))
     assert kinds(result) == ["thread_failed"]
-    assert "2. 4*5: (no result)" in backend.requests[-1].prompt.messages[-1]["content"]
-    assert result.answer == "26"
+    assert result.answer == "## Tea\n\nIt is mild."
 
 
-async def test_a_part_that_is_cut_is_joined_as_far_as_it_came() -> None:
-    result = await play(model(**{"4*5": "It is " + "very " * 50}), budget=Budget(thread_tokens=5))
+async def test_where_no_part_can_be_had_the_question_is_asked_as_it_stands() -> None:
+    failing = Reply(error=APIStatusError("broken", status=500), times=None)
+    result = await play(model(Tea=failing, Coffee=failing))
+    assert result.answer == BARE
+    assert kinds(result) == ["thread_failed", "thread_failed"]
+    with pytest.raises(BackendError):
+        await play(model(Tea=failing, Coffee=failing, bare=failing))
+
+
+async def test_a_part_that_is_cut_never_passes_as_whole() -> None:
+    result = await play(model(Coffee="It is " + "very " * 50), budget=Budget(thread_tokens=5))
     assert [thread.outcome for thread in threads(result)] == ["done", "length"]
     assert kinds(result) == ["thread_cut_by_length"]
-    assert result.answer == "26"
 
 
-async def test_a_part_without_a_word_is_empty() -> None:
-    result = await play(model(**{"4*5": ""}))
-    assert threads(result)[1].outcome == "empty"
+async def test_an_open_code_block_is_closed_where_a_limit_cuts_it() -> None:
+    result = await play(model(Tea="```python\n" + "a = 1\n" * 2000))
+    assert threads(result)[0].outcome == "length"
+    assert "\n```\n\n## Coffee" in (result.answer or "")
 
 
-async def test_a_spent_budget_leads_to_an_answer_out_of_what_there_is() -> None:
-    long = "a " * 200
-    budget = Budget(total_tokens=90, reserve_tokens=20)
-    result = await play(model(**{"2*3": long, "4*5": long}), budget=budget)
+async def test_what_was_written_stays_where_the_budget_ends_the_run() -> None:
+    long = "word " * 200
+    result = await play(model(Tea=long, Coffee=long), budget=Budget(total_tokens=140, reserve_tokens=20))
     assert result.finish == "budget"
-    assert result.answer == "26"
-    assert result.telemetry.total_tokens <= 90 + 2
+    assert result.answer is not None
+    assert result.answer.startswith("## Tea\n\nword word")
+    assert "## Coffee\n\nword word" in result.answer
+    assert result.telemetry.total_tokens <= 140 + 2
+
+
+async def test_a_bare_answer_goes_on_within_the_reserve() -> None:
+    result = await play(model('{"parts": []}', bare="word " * 500), budget=Budget(total_tokens=100))
+    assert result.finish == "budget"
+    assert len((result.answer or "").split()) > 80
 
 
 @pytest.mark.parametrize("budget", [Budget(max_depth=0), Budget(max_forks=0)])
@@ -185,45 +218,44 @@ async def test_where_no_fork_is_allowed_no_plan_is_asked_for(budget: Budget) -> 
     backend = ScriptedBackend(model())
     result = await play(backend, budget=budget)
     assert [said(request) for request in backend.requests] == ["bare"]
-    assert result.answer == "26"
+    assert result.answer == BARE
 
 
 async def test_sequential_mode_is_the_bare_question() -> None:
-    result = await play(model(bare="Twenty-six."), mode="sequential")
-    assert result.text == result.answer == "Twenty-six."
+    backend = ScriptedBackend(model())
+    result = await play(backend, mode="sequential")
+    assert result.text == result.answer == BARE
+    assert backend.requests[0].prompt.messages == ({"role": "user", "content": QUESTION},)
     assert result.no_fork_reason == "sequential_mode"
 
 
-async def test_more_parts_than_allowed_are_left_out_and_noted() -> None:
-    plan = json.dumps({"thought": "", "parts": ["2*3", "4*5", "6*7"]})
-    result = await play(model(plan=plan), budget=Budget(max_threads=2))
-    assert kinds(result) == ["threads_over_limit"]
-    assert len(threads(result)) == 2
+async def test_the_plan_has_no_more_parts_than_threads_are_allowed() -> None:
+    backend = ScriptedBackend(model())
+    await play(backend, budget=Budget(max_threads=2))
+    schema: Any = backend.requests[0].json_schema
+    assert schema["properties"]["parts"]["maxItems"] == 2
 
 
-async def test_cancelling_ends_every_question() -> None:
-    backend = ScriptedBackend(model(**{"2*3": Reply("It", hangs=True), "4*5": Reply("It", hangs=True)}))
-    task = asyncio.create_task(run_on(backend).execute())
+async def test_cancelling_ends_every_question_and_keeps_the_text() -> None:
+    backend = ScriptedBackend(model(Tea=Reply("It", hangs=True), Coffee=Reply("It", hangs=True)))
+    run = new_run(backend, strategy=PlannedStrategy(), problem=QUESTION)
+    task = asyncio.create_task(run.execute())
     while backend.running < 2:
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    assert backend.running == 0
-    assert backend.aborted == 2
+    assert (backend.running, backend.aborted) == (0, 2)
+    assert run.result().answer == "## Tea\n\nIt\n\n## Coffee\n\nIt"
 
 
 async def test_a_question_is_closed_at_once_where_a_limit_cuts_it() -> None:
-    def text(request: CompletionRequest) -> Reply | str:
-        limitless = Reply("a " * 500, stops="ignore") if said(request) == "bare" else None
-        return limitless or model(plan='{"thought": "", "parts": []}')(request)
-
     class Unlimited(ScriptedBackend):
         """A server that overlooks `max_tokens`."""
 
         def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
             return super().stream(replace(request, max_tokens=None))
 
-    backend = Unlimited(text)
+    backend = Unlimited(model('{"parts": []}', bare=Reply("a " * 500, stops="ignore")))
     result = await play(backend, budget=Budget(total_tokens=60, on_exhausted="stop"))
     assert result.finish == "budget"
     assert backend.running == 0
@@ -232,8 +264,15 @@ async def test_a_question_is_closed_at_once_where_a_limit_cuts_it() -> None:
 async def test_what_ended_a_text_is_always_known() -> None:
     silent = ScriptedBackend(model(), capabilities=Capabilities(server="unknown"))
     result = await play(silent)
-    assert result.text == TRAJECTORY
+    assert result.answer == ANSWER
     assert result.repairs == []
+
+
+def test_limits_that_allow_no_plan_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="2 or more"):
+        PlannedStrategy(max_parts=1)
+    with pytest.raises(ConfigurationError, match="plan_tokens=0"):
+        PlannedStrategy(plan_tokens=0)
 
 
 def test_a_native_run_says_so() -> None:

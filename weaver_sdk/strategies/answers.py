@@ -7,7 +7,10 @@ import re
 import threading
 from fractions import Fraction
 
-from weaver_sdk.markup import last_box
+from weaver_sdk.markup import THREADWEAVER, last_box
+
+BOXED = THREADWEAVER.instruction
+"""Asks for an answer that can be compared."""
 
 _FILLER = re.compile(
     r"\\(?:text|mathrm)\{([^{}]*)\}|\\[,;:!]|\\(?:left|right)\b|\\?\$|\\(?=%)|\{(?=,\})|(?<=\{,)\}"

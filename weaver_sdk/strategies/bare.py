@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weaver_sdk.findings import Draft, Findings
-from weaver_sdk.markup import last_box
-from weaver_sdk.messages import with_text_after
+from weaver_sdk.result import NoForkReason
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
@@ -18,18 +16,27 @@ class Bare:
     """Asks the question and nothing else: the baseline of every strategy that is a program.
 
     Args:
-        instruction: text after the question. Where there is one, a `\\\\boxed{…}` is the answer.
-        name: the strategy whose baseline this is.
+        name: the strategy whose place it takes.
+        reason: why that does not fork.
     """
 
-    instruction: str = ""
     name: str = "bare"
+    reason: NoForkReason | None = None
 
     async def run(self, scope: Scope) -> None:
         """Ask the question."""
-        await scope.ask(with_text_after(scope.messages, self.instruction, "\n"))
+        if self.reason is not None:
+            scope.not_forked(self.reason)
+        await scope.ask(scope.messages)
 
-    def read(self, draft: Draft) -> Findings:
-        """Return the answer: all of the text, or its box where one was asked for."""
-        box = last_box(draft.answer) if self.instruction else None
-        return Findings(answer=box or draft.answer.strip() or None)
+    async def conclude(self, scope: Scope) -> None:
+        """Go on with the text that was cut."""
+        await go_on(scope)
+
+
+async def go_on(scope: Scope) -> None:
+    """Spend the reserve on more of the answer; where there was only thought, ask for the answer."""
+    if scope.text.strip():
+        await scope.extend()
+    else:
+        await scope.ask(scope.messages)

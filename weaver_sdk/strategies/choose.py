@@ -9,6 +9,7 @@ from typing import Literal
 from weaver_sdk.backends.base import Backend, Capabilities
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import MULTIVERSE, NPR, THREADWEAVER, Dialect
+from weaver_sdk.strategies.bare import Bare
 from weaver_sdk.strategies.names import named_strategy
 from weaver_sdk.strategies.native import Native
 from weaver_sdk.strategies.planned import PlannedStrategy
@@ -66,6 +67,8 @@ def check_choice(choice: object, dialect: object, template: object) -> None:
     if isinstance(choice, str):
         if choice not in BY_MODEL:
             named_strategy(choice)
+        if choice not in ("auto", "native", "prompted") and dialect is not None:
+            raise ConfigurationError(f"give dialect, or strategy={choice!r}, which writes no markup")
         return
     program_of(choice)  # type: ignore[arg-type]  # it says what is no strategy
     if dialect is not None:
@@ -73,6 +76,9 @@ def check_choice(choice: object, dialect: object, template: object) -> None:
     if isinstance(choice, PromptedStrategy) and choice.shown == "raw" and template not in ("auto", "raw"):
         raise ConfigurationError('give template, or a strategy that is shown as "raw" text, which has none')
 
+
+GAINS_FROM = 1.5
+"""Below this gain of four streams at once, a fork costs more than it saves."""
 
 BY_MODEL = ("auto", "native", "prompted", "planned")
 """Strategies that are fitted to the model."""
@@ -94,8 +100,7 @@ def choose(
     2. a word in the model's name is in `TRAINED` (`native`);
     3. the server makes one token of a dialect's tags: they were put into the vocabulary (`native`);
     4. nothing is known of how the model takes a chat (`prompted`, as raw text);
-    5. the server holds a model to a grammar (`prompted`, as turns of a chat);
-    6. any other (`planned`).
+    5. any other (`planned`; see `fitted` for servers that gain nothing by a fork).
 
     Args:
         choice: what the user gave.
@@ -114,11 +119,27 @@ def choose(
         name, why = _rule(dialect, backend, has_template=has_template, in_vocabulary=in_vocabulary)
     if name == "native":
         return ChosenStrategy(strategy=Native(dialect=known or THREADWEAVER), why=why)
-    taught = seeded(dialect or THREADWEAVER)
     if name == "planned":
-        return ChosenStrategy(strategy=PlannedStrategy(dialect=taught), why=why)
+        return ChosenStrategy(strategy=PlannedStrategy(), why=why)
+    taught = seeded(dialect or THREADWEAVER)
     shown: Literal["raw", "turns"] = "turns" if has_template else "raw"
     return ChosenStrategy(strategy=replace(PromptedStrategy(dialect=taught), shown=shown), why=why)
+
+
+def fitted(chosen: ChosenStrategy, side_by_side: float | None, *, asked: str) -> ChosenStrategy:
+    """Return a strategy as it fits the server: "auto" asks the bare question where a fork gains nothing.
+
+    Args:
+        chosen: the strategy by its name.
+        side_by_side: tokens a second of four streams at once, as a multiple of one stream's; `None`: unknown.
+        asked: the name that the user gave.
+    """
+    if not isinstance(chosen.strategy, PlannedStrategy) or side_by_side is None:
+        return chosen
+    if asked == "auto" and side_by_side < GAINS_FROM:
+        why = f"four streams at once are {side_by_side:.1f} times as fast as one: a fork gains nothing"
+        return ChosenStrategy(strategy=Bare(reason="server_gains_nothing"), why=why)
+    return replace(chosen, strategy=replace(chosen.strategy, side_by_side=side_by_side))
 
 
 def _rule(
@@ -132,9 +153,7 @@ def _rule(
         return "native", f"the tags of {in_vocabulary.name} are tokens of the model's vocabulary"
     if not has_template:
         return "prompted", "no chat template is known for the model"
-    if backend.capabilities.grammar:
-        return "prompted", "the model is not known to be trained, and the server takes a grammar"
-    return "planned", "the model is not known to be trained, and the server takes no grammar"
+    return "planned", "the model is not known to be trained"
 
 
 def _trained_on(model: str) -> Dialect | None:

@@ -1,115 +1,176 @@
-"""A model that answers questions: plan, parts and join are separate requests.
-
-The result's text is the trajectory that a trained model would have written. What the model itself writes is
-text: tags in it are left out.
-"""
+"""Plan, write the parts at once, put them together: for models that were never trained to fork."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weaver_sdk.errors import ConfigurationError
-from weaver_sdk.findings import Draft, Findings
-from weaver_sdk.markup import Dialect, Outline, close_block
-from weaver_sdk.strategies.bare import Bare
-from weaver_sdk.strategies.native import fork_outlines
-from weaver_sdk.strategies.prompted import SEEDED_THREADWEAVER, SEQUENTIAL_INSTRUCTION
-from weaver_sdk.strategies.questions import (
-    join_turns,
-    outlines_of,
-    part_turns,
+from weaver_sdk.runtime.forks import Stitching
+from weaver_sdk.strategies.assembly import Assembly, heading
+from weaver_sdk.strategies.attempts import at_least_one
+from weaver_sdk.strategies.bare import go_on
+from weaver_sdk.strategies.opening import OpeningWatch
+from weaver_sdk.strategies.part_watch import PartWatch
+from weaver_sdk.strategies.parts import closing_turns, json_value, part_turns
+from weaver_sdk.strategies.plan import (
+    CLOSING_WORDS,
+    TOKENS_PER_WORD,
+    WORDS,
+    Plan,
+    PlanExample,
     plan_schema,
     plan_turns,
+    read_plan,
 )
-from weaver_sdk.strategies.reading import read_trajectory
-from weaver_sdk.strategies.stitched import outline_of
-from weaver_sdk.strategies.tags import SpokenWatch, is_answering
-from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
+from weaver_sdk.strategies.plan_examples import EXAMPLES
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
+    from weaver_sdk.runtime.speculation import Speculation
+
+ROOM = 6
+"""A part may have so many times the tokens that it was asked for. Prose ends long before; code is not cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStrategy:
-    """How a model that writes no markup is led through a fork and a join, by separate requests.
+    """Asks for a plan, writes its parts at once, and puts them together into the answer.
+
+    The run forks only where that saves time: where plan, longest part and closing are shorter than what the
+    plain answer still has to write.
 
     Raises:
         ConfigurationError: `max_parts` is less than 2, or `plan_tokens` less than 1.
     """
 
     name = "planned"
-    dialect: Dialect = SEEDED_THREADWEAVER
-    """The markup of the result's text; the model never sees it."""
-    examples: tuple[WorkedExample, ...] = EXAMPLES
+    examples: tuple[PlanExample, ...] = EXAMPLES
     """Shown to the model as questions with their plans."""
-    max_parts: int = 6
-    plan_tokens: int = 400
+    max_parts: int = 8
+    plan_tokens: int = 500
     """Tokens that a plan may have."""
+    scale: float = 1.0
+    """How long parts are, as a multiple of `plan.WORDS`."""
+    hedge: bool | None = None
+    """Whether the plain answer is started beside the plan, so that no time is lost where there is no fork.
+    Where not given, it is if tokens cost nothing."""
+    side_by_side: float = 4.0
+    """Tokens a second of four streams at once on this server, as a multiple of one stream's."""
 
     def __post_init__(self) -> None:
+        if not self.scale > 0:
+            raise ConfigurationError(f"PlannedStrategy(scale={self.scale}): use a number above 0")
+        at_least_one(max_parts=self.max_parts, plan_tokens=self.plan_tokens)
         if self.max_parts < 2:
             raise ConfigurationError(f"PlannedStrategy(max_parts={self.max_parts}): use 2 or more")
-        if self.plan_tokens < 1:
-            raise ConfigurationError(f"PlannedStrategy(plan_tokens={self.plan_tokens}): use 1 or more")
 
     async def run(self, scope: Scope) -> None:
-        """Ask for a plan, work its parts out at once, and ask for the answer out of them."""
+        """Plan, and fork where that pays; else ask the question as it stands."""
+        hedge = not scope.metered if self.hedge is None else self.hedge
         if not scope.forks_left:
-            await self._answer(scope)
-            return
-        plan = await scope.ask(
+            plan = Plan()
+        elif hedge:
+            opening = OpeningWatch(lambda length: bare.show(length))
+            async with scope.speculate(scope.messages, stop=opening) as bare:
+                plan = await self._plan(scope, bare)
+                if not plan.parts:
+                    await bare.take()
+                    return
+                await opening.ends()
+        else:
+            plan = await self._plan(scope)
+        if plan.parts:
+            await self._write(scope, plan)
+        else:
+            await scope.ask(scope.messages)
+
+    async def conclude(self, scope: Scope) -> None:
+        """Go on with a text that was cut; after parts, only ask for the closing that is missing."""
+        if not scope.ended:
+            await go_on(scope)
+
+    async def _plan(self, scope: Scope, bare: Speculation | None = None) -> Plan:
+        """Ask for a plan; one that does not pay has no parts."""
+        most = min(self.max_parts, scope.max_threads)
+        reply = await scope.ask(
             plan_turns(scope.messages, self.examples),
             phase="plan",
-            stop=SpokenWatch(self.dialect, "plan"),
-            schema=plan_schema(self.max_parts),
+            schema=plan_schema(most),
             max_tokens=self.plan_tokens,
             keep=False,
         )
-        opening, outlines, repairs = outlines_of(plan.text, self.dialect)
-        scope.write(opening, phase="plan")
-        for repair in repairs:
-            scope.repaired(repair.kind, repair.done, fork=scope.forks + 1 if outlines else None)
-        if outlines:
-            await fork_outlines(scope, outlines, self._part, self.dialect)
-        await self._answer(scope)
+        plan = read_plan(reply.text)
+        if plan is None or not 2 <= len(plan.parts) <= most:
+            scope.not_forked("one_piece")
+            return Plan()
+        if not pays(plan, 0 if bare is None else bare.tokens, self.side_by_side, self.scale):
+            scope.not_forked("too_short")
+            return Plan()
+        return plan
 
-    async def conclude(self, scope: Scope) -> None:
-        """Ask for the answer out of what there is."""
-        if not is_answering(scope.text, self.dialect):
-            scope.repaired("led_to_answer", "the budget was spent: reasoning closed, answer asked for")
-        await self._answer(scope)
+    async def _write(self, scope: Scope, plan: Plan) -> None:
+        """Write all parts at once, then the closing."""
+        if scope.text:
+            scope.write("\n\n")
+        assembly = Assembly(plan, scope.write)
 
-    def read(self, draft: Draft) -> Findings:
-        """Return what the trajectory holds."""
-        return read_trajectory(draft, self.dialect, trained=False)
+        async def write_part(one: Scope, number: int) -> None:
+            await _write_part(one, plan, number, assembly, self.scale)
 
-    def sequential(self) -> Bare:
-        """Return the baseline: the question alone."""
-        return Bare(instruction=SEQUENTIAL_INSTRUCTION, name=self.name)
-
-    async def _part(self, scope: Scope, outline: Outline) -> None:
-        """Work out one part."""
-        turns = part_turns(scope.messages, self.examples, outline.text)
-        said = await scope.ask(turns, phase="reasoning", stop=SpokenWatch(self.dialect, "reasoning", " "))
-        if said.outcome == "done" and not said.text.strip():
-            scope.outcome = "empty"
-        elif said.outcome == "done" and not said.text.endswith(self.dialect.thread_end):
-            scope.write(self.dialect.thread_end, phase="plan")
-
-    async def _answer(self, scope: Scope) -> None:
-        """Close the reasoning where there is any, and ask for the answer, out of the parts that there are."""
-        text, dialect = scope.text, self.dialect
-        if text and not is_answering(text, dialect):
-            parts = close_block(dialect) if scope.ended and dialect.block_closed_by == "model" else ""
-            think = f"{dialect.think[1]}\n" if dialect.reasons_in_think else ""
-            scope.write(("" if text.endswith("\n") else "\n") + parts + think, phase="plan")
-        results = [(outline_of(thread), thread.text) for thread in sorted(scope.ended, key=_order)]
-        turns = join_turns(scope.messages, results)
-        await scope.ask(turns, stop=SpokenWatch(dialect, "answer"))
+        try:
+            await scope.fork(
+                range(len(plan.parts)),
+                write_part,
+                label=lambda number: plan.parts[number].title,
+                join=Stitching(joined=lambda _: (), seed=lambda number: heading(plan, number)),
+            )
+        finally:
+            assembly.finish()
+        if not assembly.begun:
+            await scope.ask(scope.messages)
+        elif plan.then == "combine":
+            scope.write("\n\n")
+            await scope.ask(
+                closing_turns(scope.messages, plan, scope.text.rstrip()),
+                max_tokens=round(ROOM * CLOSING_WORDS * TOKENS_PER_WORD),
+                stop=PartWatch("", (), CLOSING_WORDS, lambda _: None),
+            )
 
 
-def _order(thread: Any) -> tuple[int, int]:
-    place: tuple[int, int] = thread.place
-    return place
+def pays(plan: Plan, written: int, side_by_side: float, scale: float = 1.0) -> bool:
+    """Return whether a fork is sooner done than the plain answer, by the lengths that the plan names.
+
+    Args:
+        plan: with its parts.
+        written: tokens that the plain answer has already, where it runs beside the plan.
+        side_by_side: tokens a second of four streams at once, as a multiple of one stream's.
+        scale: how long parts are, as a multiple of the usual lengths.
+    """
+    tokens = [WORDS[part.length] * scale * TOKENS_PER_WORD for part in plan.parts]
+    slower = 1 + (4 / side_by_side - 1) * (len(tokens) - 1) / 3
+    closing = CLOSING_WORDS * TOKENS_PER_WORD if plan.then == "combine" else 0
+    return max(tokens) * slower + closing < sum(tokens) + closing - written
+
+
+async def _write_part(scope: Scope, plan: Plan, number: int, assembly: Assembly, scale: float) -> None:
+    part = plan.parts[number]
+    words = max(1, round(WORDS[part.length] * scale))
+    turns, room = part_turns(scope.messages, plan, number, words), round(ROOM * words * TOKENS_PER_WORD)
+    try:
+        if plan.form == "json":
+            reply = await scope.ask(turns, schema={"type": "object"}, max_tokens=room)
+            assembly.heard(number, json_value(reply.text))
+            if reply.cut_by is not None:
+                scope.outcome = "length"
+            return
+        others = [other.title for other in plan.parts if other is not part]
+        watch = PartWatch(part.title, others, words, lambda text: assembly.heard(number, text))
+        task = f"Write the part “{part.title}”."
+        reply = await scope.extend(prompt=scope.prompt(turns), stop=watch, max_tokens=room, task=task)
+        if reply.cut_by is not None:
+            scope.outcome = "length"
+        if watch.in_code:
+            assembly.heard(number, "\n```")
+    finally:
+        assembly.ended(number)

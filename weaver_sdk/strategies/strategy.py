@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.findings import Draft, Findings
-from weaver_sdk.options import Mode
+from weaver_sdk.options import AnswerForm, Mode
 from weaver_sdk.runtime.config import Program
 from weaver_sdk.runtime.scope import Scope
+from weaver_sdk.strategies.answers import answer_of
 from weaver_sdk.strategies.bare import Bare
 
 
@@ -71,8 +73,10 @@ Function = Callable[[Scope], Awaitable[object]]
 """A strategy that is just its `run`."""
 
 
-def program_of(strategy: Strategy | Function, mode: Mode = "parallel") -> Program:
-    """Return a strategy, ready to run in one mode.
+def program_of(
+    strategy: Strategy | Function, mode: Mode = "parallel", answer: AnswerForm = "text"
+) -> Program:
+    """Return a strategy, ready to run in one mode, whose answer has one form.
 
     Raises:
         ConfigurationError: it is no strategy.
@@ -85,11 +89,12 @@ def program_of(strategy: Strategy | Function, mode: Mode = "parallel") -> Progra
             f"{strategy!r} is no strategy: give a name, an object with `name` and `async def run(self, "
             "scope)`, or an `async def` that takes a scope"
         )
+    reads = strategy.read if isinstance(strategy, Reads) else read
     return Program(
         name=name,
         run=strategy.run if isinstance(strategy, Strategy) else strategy,
         conclude=strategy.conclude if isinstance(strategy, Concludes) else conclude,
-        read=strategy.read if isinstance(strategy, Reads) else read,
+        read=reads if answer == "text" else lambda draft: _boxed(reads(draft)),
     )
 
 
@@ -113,6 +118,11 @@ _ANSWER_NOW = "There is no more time for further work. Give the answer now, out 
 def read(draft: Draft) -> Findings:
     """Return the text of the phase "answer" as the answer."""
     return Findings(answer=draft.answer.strip() or None)
+
+
+def _boxed(found: Findings) -> Findings:
+    """Return findings whose answer is the last box in it, where there is one."""
+    return found if found.answer is None else replace(found, answer=answer_of(found.answer) or None)
 
 
 def _name(strategy: object) -> str:

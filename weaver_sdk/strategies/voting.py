@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from weaver_sdk.messages import with_text_after
-from weaver_sdk.strategies.answers import answer_of, same_answer
+from weaver_sdk.strategies.answers import BOXED, answer_of, same_answer
 from weaver_sdk.strategies.attempts import at_least_one, attempt, attempts, texts_of
-from weaver_sdk.strategies.prompted import SEQUENTIAL_INSTRUCTION
 
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
@@ -28,7 +27,7 @@ class Voting:
     """
 
     n: int = 5
-    instruction: str = SEQUENTIAL_INSTRUCTION
+    instruction: str = BOXED
     """Follows the question. Answers in a box can be compared, long texts can not."""
     name = "voting"
 
