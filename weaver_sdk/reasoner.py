@@ -68,7 +68,7 @@ class ParallelReasoner:
         prefix: what requests begin with: "text", or "tokens": the exact tokens that the model wrote, if the
             server accepts and returns them (vLLM, the embedded engine). See `Telemetry.drift_tokens`.
         warm_joins: whether to prefill finished threads before their join while a later one still runs. Spends
-            input tokens to save time; by default on only with a `VLLMServer`.
+            input tokens for an earlier next token; where the wall clock gains by it has not been shown yet.
         answer: "text", or "boxed": asked for in a box, so that it can be compared.
         metered: whether tokens cost money, as by default without an `engine`. If not, "planned" starts
             the plain answer beside the plan.
@@ -100,7 +100,7 @@ class ParallelReasoner:
         template: TemplateChoice = "auto",
         strategy: StrategyChoice = "auto",
         prefix: PrefixForm = "text",
-        warm_joins: bool | None = None,
+        warm_joins: bool = False,
         answer: AnswerForm = "text",
         metered: bool | None = None,
         sampling: Sampling | None = None,

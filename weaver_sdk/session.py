@@ -151,14 +151,8 @@ class Session:
         return self._stop_tokens[dialect.name]
 
     def warms_joins(self, chosen: ChosenStrategy) -> bool:
-        """Whether to prefill joins ahead of time: the user's choice, else whether the engine gains by it.
-
-        If input tokens cost money, or others wait for the server, the user should decide.
-        """
-        config = self.config
-        gains = config.engine is not None and config.engine.warms_joins
-        wanted = gains if config.warm_joins is None else config.warm_joins
-        return wanted and chosen.continues(self.backend.capabilities)
+        """Whether to prefill joins ahead of time: the user wants it, and the server continues a text."""
+        return self.config.warm_joins and chosen.continues(self.backend.capabilities)
 
     async def _dialect_in_vocabulary(self) -> Dialect | None:
         """Return the dialect whose tags are single tokens of the model, if the user named none."""

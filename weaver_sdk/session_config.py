@@ -54,7 +54,7 @@ class SessionConfig:
     template: TemplateChoice = "auto"
     strategy: StrategyChoice = "auto"
     prefix: PrefixForm = "text"
-    warm_joins: bool | None = None
+    warm_joins: bool = False
     answer: AnswerForm = "text"
     metered: bool | None = None
     sampling: Sampling = field(default_factory=Sampling)

@@ -14,8 +14,6 @@ from weaver_sdk.testing import ScriptedBackend
 class Starting:
     """An engine that is ready when the test says so, and counts its starts and stops."""
 
-    warms_joins = False
-
     def __init__(self, backend: Backend | None = None, *, ready: bool = False) -> None:
         self.began, self.ready = asyncio.Event(), asyncio.Event()
         if ready:

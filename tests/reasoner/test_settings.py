@@ -1,12 +1,10 @@
 """Which server, key and model: what is given, what the environment says, and what contradicts itself."""
 
-from typing import Any
-
 import httpx2
 import openai
 import pytest
 
-from weaver_sdk import THREADWEAVER, CompletionsBackend, ConfigurationError, ParallelReasoner
+from weaver_sdk import THREADWEAVER, ConfigurationError, ParallelReasoner
 from weaver_sdk.settings import resolve_server
 from weaver_sdk.testing import ScriptedBackend, ScriptedServer, fork_join_script
 
@@ -110,41 +108,13 @@ async def test_a_server_that_takes_no_tokens_is_not_sent_any() -> None:
         await reasoner.solve("Q")
 
 
-class AnEngine:
-    """Serves what a scripted server does."""
-
-    warms_joins = False
-
-    def __init__(self, server: ScriptedServer) -> None:
-        self.server = server
-
-    def backend(self, **options: Any) -> CompletionsBackend:
-        return CompletionsBackend(self.server.name, self.server.base_url, **options)
-
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-
-class AnEngineThatGains(AnEngine):
-    warms_joins = True
-
-
-@pytest.mark.parametrize(
-    ("kind", "said", "warm"),
-    [
-        (AnEngine, None, False),
-        (AnEngineThatGains, None, True),
-        (AnEngineThatGains, False, False),
-        (AnEngine, True, True),
-    ],
-)
-async def test_joins_are_computed_ahead_where_the_engine_gains_by_it_or_the_user_says_so(
-    kind: type[AnEngine], said: bool | None, warm: bool
+@pytest.mark.parametrize(("options", "warm"), [({}, False), ({"warm_joins": True}, True)])
+async def test_joins_are_computed_ahead_only_where_the_user_says_so(
+    options: dict[str, bool], warm: bool
 ) -> None:
     async with (
         ScriptedServer(fork_join_script(), pace=0.001) as server,
-        ParallelReasoner(engine=kind(server), warm_joins=said) as reasoner,
+        ParallelReasoner(model=server.name, base_url=server.base_url, **options) as reasoner,  # type: ignore[arg-type]
     ):
         session = await reasoner._session()
         assert session.warms_joins(session.chosen) is warm

@@ -21,11 +21,6 @@ class Engine(Protocol):
     ```
     """
 
-    @property
-    def warms_joins(self) -> bool:
-        """Whether prefilling joins ahead of time pays off: see `warm_joins` of `ParallelReasoner`."""
-        ...
-
     async def __aenter__(self) -> object: ...
 
     async def __aexit__(

@@ -65,9 +65,6 @@ class LlamaServer:
         EngineStartFailed: no model is given and none is packaged.
     """
 
-    warms_joins: bool = False
-    """Off: the cores that would prefill a join ahead of time are busy decoding the threads."""
-
     def __init__(
         self,
         model: Path | str | PackagedModel | None = None,

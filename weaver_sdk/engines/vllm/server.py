@@ -71,9 +71,6 @@ class VLLMServer:
         ConfigurationError: a number is out of range, or a flag has a parameter of its own.
     """
 
-    warms_joins: bool = True
-    """On: decoding leaves compute to prefill joins ahead of time. See docs/caching.md for the gain."""
-
     def __init__(
         self,
         model: str | Path,
