@@ -51,7 +51,7 @@ async def replica(python: str, model: str, name: str, *, core: int, logs: Path) 
     command = [
         python,
         "-m",
-        "vllm.entrypoints.openai.api_server",
+        "vllm.entrypoints.launchers.api_server.entry",
         "--model",
         model,
         "--served-model-name",

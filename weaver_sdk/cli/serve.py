@@ -99,11 +99,12 @@ def _how_to_reach(server: VLLMServer) -> str:
     import shlex
 
     example = ["weaver", "solve", "Compute 47*86 + 93*12", "--base-url", server.base_url]
+    numbers = f"numbers: {server.dtype_note}\n" if server.dtype_note else ""
     return (
         f"{server.model_name} is served at {server.base_url} "
         f"({server.context_tokens} tokens of context; Ctrl-C ends it)\n"
         f"key: {server.api_key}\n"
-        f"log: {server.log_path}\n"
+        f"{numbers}log: {server.log_path}\n"
         f"WEAVER_API_KEY={shlex.quote(server.api_key)} {shlex.join(example)}"
     )
 

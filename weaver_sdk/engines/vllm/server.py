@@ -157,6 +157,14 @@ class VLLMServer:
         return self._server.command.by_hand if self._server else None
 
     @property
+    def dtype_note(self) -> str | None:
+        """The number format that was chosen for this CPU, and why: "float32: this CPU has …".
+
+        `None` on a GPU, if the format was given, or while the engine is not running.
+        """
+        return self._server.command.note if self._server else None
+
+    @property
     def log_path(self) -> Path | None:
         """The server's log."""
         return self._server.log if self._server else None
@@ -272,6 +280,8 @@ class VLLMServer:
             reserved.close()
             raise
         _log.info("vLLM %s: %s", build.version or "of unknown version", command.by_hand)
+        if command.note:
+            _log.info("vLLM computes in %s", command.note)
         return self._server
 
     def _steps(self, server: ServerProcess) -> Iterator[Progress]:

@@ -13,7 +13,7 @@ from weaver_sdk.errors import ConfigurationError, EngineStartFailed
 
 GPU_SHARE = 0.9
 """The share of a GPU's memory to use at most, unless more is requested."""
-_SPARE_GIB = 4.0
+SPARE_GIB = 4.0
 """Kept free besides the weights: on each GPU for activations and a small cache, on a host for vLLM's
 processes (three of them take 2.9 GiB with a tiny model)."""
 _CONFIGS = ("config.json", "params.json")
@@ -28,6 +28,12 @@ class ModelSize:
     weights_gib: float
     heads: int | None = None
     """Attention heads; a tensor-parallel size has to divide them."""
+    bits: int | None = 16
+    """Bits of a weight in its files; `None` if it is quantised."""
+
+    def gib_in(self, bits: int | None) -> float:
+        """Return what the weights take with so many bits each; `None`: as they are."""
+        return self.weights_gib if bits is None or self.bits is None else self.weights_gib * bits / self.bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +65,25 @@ def read_model(folder: Path) -> ModelSize:
     if not files:
         raise EngineStartFailed(f"{folder} holds no weights: there is no *.safetensors file")
     size = sum(file.stat().st_size for file in files)
-    return ModelSize(weights_gib=size / 1024**3, heads=_heads(config))
+    return ModelSize(weights_gib=size / 1024**3, heads=_heads(config), bits=_bits(config))
 
 
 def _heads(config: dict[str, Any]) -> int | None:
-    inner = config.get("text_config")  # of a multimodal model
-    configs = (config, inner) if isinstance(inner, dict) else (config,)
-    found = (config_part.get(name) for config_part in configs for name in ("num_attention_heads", "n_heads"))
+    found = _values(config, "num_attention_heads", "n_heads")
     return next((heads for heads in found if isinstance(heads, int) and heads > 0), None)
+
+
+def _bits(config: dict[str, Any]) -> int | None:
+    if any(_values(config, "quantization_config", "quantization", "compression_config")):
+        return None
+    return 32 if "float32" in _values(config, "dtype", "torch_dtype") else 16
+
+
+def _values(config: dict[str, Any], *names: str) -> list[Any]:
+    """Return the values of some settings, those of a multimodal model's language model last."""
+    inner = config.get("text_config")
+    configs = (config, inner) if isinstance(inner, dict) else (config,)
+    return [part[name] for part in configs for name in names if name in part]
 
 
 def gpu_sizes(
@@ -126,18 +143,18 @@ def _width(gpus: list[Gpu], most: int, model: ModelSize | None) -> int:
     if model is not None:
         for width in widths:
             room = min(gpu.free_gib for gpu in gpus[:width]) * GPU_SHARE
-            if model.weights_gib / width + _SPARE_GIB <= room:
+            if model.weights_gib / width + SPARE_GIB <= room:
                 return width
     return widths[-1]
 
 
-def cpu_cache_gib(hardware: Hardware, model: ModelSize | None) -> int | None:
+def cpu_cache_gib(hardware: Hardware, weights_gib: float) -> int | None:
     """Return the cache size of a server on the CPU, in GiB: half of the memory that is left for it.
 
     `None` if the free memory is unknown.
     """
     if hardware.free_gib is None:
         return None
-    left = hardware.free_gib - _SPARE_GIB - (model.weights_gib if model else 0.0)
+    left = hardware.free_gib - SPARE_GIB - weights_gib
     least, most = _CACHE_GIB
     return max(least, min(most, int(left / 2)))
