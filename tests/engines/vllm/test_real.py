@@ -166,7 +166,7 @@ def test_it_listens_for_this_machine_alone(server: VLLMServer) -> None:
     [
         ({"context_tokens": 99_999}, "context_tokens=99999 is more than the 4096"),
         ({"flags": {"no-such-flag": True}}, "this vLLM has no flag --no-such-flag"),
-        ({"kv_cache_gib": 9_999}, "the memory is too small: the cache is to have"),
+        ({"kv_cache_gib": 9_999}, "the memory is too small: the cache needs"),
     ],
 )
 def test_a_failure_is_told_in_one_line(model: Path, options: dict[str, object], said: str) -> None:
