@@ -1,6 +1,7 @@
-"""What holds for every test: no key, no server and no proxy of the machine it runs on gets in."""
+"""What holds for every test: nothing of the machine it runs on gets in, and nothing is left in its cache."""
 
 import os
+import uuid
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,7 +12,9 @@ settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
         if name.startswith(("OPENAI_", "WEAVER_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    # a folder for each test, made only by what writes into it
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"cache-{uuid.uuid4().hex}"))

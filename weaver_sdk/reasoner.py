@@ -72,6 +72,8 @@ class ParallelReasoner:
         answer: "text", or "boxed": asked for in a box, so that it can be compared.
         metered: whether tokens cost money, as by default without an `engine`. If not, "planned" starts
             the plain answer beside the plan.
+        side_by_side: tokens per second of four streams at once on the server, as a multiple of one stream's;
+            measured at first use, and kept for a week, if not given.
         sampling: how the model samples tokens.
         budget: how much one run may spend.
         prices: what a model costs, by its name on the server; `Telemetry.cost` is computed from it.
@@ -103,6 +105,7 @@ class ParallelReasoner:
         warm_joins: bool = False,
         answer: AnswerForm = "text",
         metered: bool | None = None,
+        side_by_side: float | None = None,
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         prices: Mapping[str, Prices] | None = None,
@@ -128,6 +131,7 @@ class ParallelReasoner:
             warm_joins=warm_joins,
             answer=answer,
             metered=metered,
+            side_by_side=side_by_side,
             sampling=Sampling() if sampling is None else sampling,
             budget=Budget() if budget is None else budget,
             prices=prices or {},

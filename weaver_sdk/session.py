@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from weaver_sdk.opening import as_model, open_backend, open_further, template_of
 from weaver_sdk.run_options import RunOptions
 from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.session_config import SessionConfig
+from weaver_sdk.session_gain import SessionGain
 from weaver_sdk.strategies.answers import BOXED
 from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
 from weaver_sdk.strategies.strategy import program_of
@@ -36,6 +37,8 @@ class Session:
     """Whether chat messages can be rendered for the model."""
     opened: AsyncExitStack
     """What was opened for this session."""
+    side_by_side: Callable[[], Awaitable[float | None]]
+    """What the server gains from requests at once: `SessionGain.figure`."""
     chosen: ChosenStrategy = field(init=False)
     """The strategy of runs that do not choose another."""
     _stop_tokens: dict[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
@@ -62,6 +65,7 @@ class Session:
                 models=models,
                 has_template=template is not None and config.template != "raw",
                 opened=opened,
+                side_by_side=SessionGain(config, backend, models["main"].backend, opened).figure,
             )
             chosen = session.chosen = await session.choose(config.strategy)
             if not backend.capabilities.reliable_finish:

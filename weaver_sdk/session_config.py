@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
@@ -57,6 +58,7 @@ class SessionConfig:
     warm_joins: bool = False
     answer: AnswerForm = "text"
     metered: bool | None = None
+    side_by_side: float | None = None
     sampling: Sampling = field(default_factory=Sampling)
     budget: Budget = field(default_factory=Budget)
     prices: Mapping[str, Prices] = field(default_factory=dict)
@@ -68,6 +70,8 @@ class SessionConfig:
         self._check_server()
         if self.prefix not in get_args(PrefixForm):
             raise ConfigurationError(f'prefix={self.prefix!r}: use "text" or "tokens"')
+        if self.side_by_side is not None and not 0 < self.side_by_side < math.inf:
+            raise ConfigurationError(f"side_by_side={self.side_by_side}: use a number above 0")
         check_choice(self.strategy, self.dialect, self.template)
         if isinstance(self.dialect, str) and self.dialect not in DIALECTS:
             raise ConfigurationError(f"unknown dialect {self.dialect!r}: use one of {', '.join(DIALECTS)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from weaver_sdk.backends.base import Backend
 from weaver_sdk.backends.http.response import Timeouts
@@ -41,4 +41,14 @@ class Engine(Protocol):
             timeouts: limits on waiting, in seconds.
             max_concurrency: completions at once, or whole `Limits`.
         """
+        ...
+
+
+@runtime_checkable
+class NamesItself(Protocol):
+    """An engine whose measures can be kept from one start to the next."""
+
+    @property
+    def identity(self) -> str:
+        """Its kind, model and settings: equal for two engines that are equally fast. No port and no key."""
         ...

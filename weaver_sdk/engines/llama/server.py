@@ -95,6 +95,11 @@ class LlamaServer:
         self._url = ""
 
     @property
+    def identity(self) -> str:
+        """Its kind, model and settings, by which measures of it are kept."""
+        return f"llama.cpp {self.model}, {self.slots} x {self.context_tokens} tokens, {self.threads} threads"
+
+    @property
     def url(self) -> str:
         """The server's address, the base of llama.cpp's native endpoints.
 

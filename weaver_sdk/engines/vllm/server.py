@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.client
 import logging
 import os
@@ -129,6 +130,13 @@ class VLLMServer:
 
     def __repr__(self) -> str:
         return f"VLLMServer({self.model!r})"  # without the API key
+
+    @property
+    def identity(self) -> str:
+        """Its kind and model, by which measures of it are kept; the settings as a digest, for they may hold
+        anything that a user passes on to vLLM."""
+        settings = repr((self._options, str(self._executable)))
+        return f"vLLM {self.model}, {hashlib.sha256(settings.encode()).hexdigest()[:16]}"
 
     @property
     def url(self) -> str:
