@@ -1,4 +1,4 @@
-"""What holds for every test: nothing of the machine it runs on gets in, and nothing is left in its cache."""
+"""What holds for every test: nothing of the machine it runs on gets in, and nothing is left in its home."""
 
 import os
 import uuid
@@ -17,4 +17,4 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
         if name.startswith(("OPENAI_", "WEAVER_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     # a folder for each test, made only by what writes into it
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / f"cache-{uuid.uuid4().hex}"))
+    monkeypatch.setenv("WEAVER_HOME", str(tmp_path_factory.getbasetemp() / f"home-{uuid.uuid4().hex}"))

@@ -18,6 +18,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
+from weaver_sdk.backends.side_by_side import SideBySide
+
 _log = logging.getLogger("weaver_sdk")
 
 KEPT_FOR = timedelta(days=7)
@@ -66,13 +68,14 @@ def find_measure(of: Measured, now: datetime | None = None) -> KeptMeasure | Non
     return next((kept for kept in _read(now or datetime.now(UTC)) if kept.of == of), None)
 
 
-def keep_measure(measure: KeptMeasure, now: datetime | None = None) -> None:
+def keep_measure(of: Measured, found: SideBySide, now: datetime | None = None) -> None:
     """Keep a measure in place of an older one. Entries that are too old are dropped."""
-    others = [kept for kept in _read(now or datetime.now(UTC)) if kept.of != measure.of]
+    others = [kept for kept in _read(now or datetime.now(UTC)) if kept.of != of]
+    new = KeptMeasure(of=of, side_by_side=found.figure, measured=found.measured)
     try:
-        _write(measures_file(), [*others, measure])
+        _write(measures_file(), [*others, new])
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
-        _log.warning("the measure of %s is not kept: %s", measure.of.server, error)
+        _log.warning("the measure of %s is not kept: %s", of.server, error)
 
 
 def _entries() -> TypeAdapter[list[KeptMeasure]]:

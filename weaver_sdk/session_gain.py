@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 
 from weaver_sdk.backends.base import Backend, ServerKind
 from weaver_sdk.backends.server_backend import ServerBackend
-from weaver_sdk.backends.side_by_side import SideBySide, measure, streams_at_once
+from weaver_sdk.backends.side_by_side import measure, streams_at_once
 from weaver_sdk.engines.engine import NamesItself
 from weaver_sdk.errors import BackendError
-from weaver_sdk.kept_measures import KeptMeasure, Measured, find_measure, keep_measure
+from weaver_sdk.kept_measures import Measured, find_measure, keep_measure
 from weaver_sdk.session_config import SessionConfig
 
 _log = logging.getLogger("weaver_sdk")
@@ -78,7 +78,7 @@ class SessionGain:
             found.seconds,
         )
         if of is not None:
-            keep(of, found)
+            keep_measure(of, found)
         return found.figure
 
     def _name(self) -> str | None:
@@ -96,8 +96,3 @@ class SessionGain:
         if self._finding is not None and not self._finding.done():
             self._finding.cancel()
             await asyncio.wait([self._finding])
-
-
-def keep(of: Measured, found: SideBySide) -> None:
-    """Keep a measure for later sessions."""
-    keep_measure(KeptMeasure(of=of, side_by_side=found.figure, measured=found.measured))

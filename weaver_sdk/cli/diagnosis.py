@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from weaver_sdk.backends.side_by_side import GAINS_FROM, STREAMS, SideBySide, gains
 from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Repeated, ServerReport
 
 _WAYS = {
@@ -57,6 +58,8 @@ def rows(found: ServerReport) -> Iterator[Row]:
         yield Row("prefix cache", *_cache(found.repeated))
     if found.crowd is not None:
         yield Row("requests at once", *_at_once(found.crowd))
+    if (side := found.side_by_side) is not None:
+        yield Row(f"{STREAMS} streams at once", gains(side.figure), _side_by_side(side))
 
 
 def consequences(found: ServerReport) -> Iterator[str]:
@@ -75,6 +78,11 @@ def consequences(found: ServerReport) -> Iterator[str]:
         yield "It cuts the text at the tags itself and closes the stream there."
     elif not used.names_stop:
         yield "It goes by the open tag where the server says that it stopped, and not at what."
+    if (side := found.side_by_side) is not None:
+        if gains(side.figure):
+            yield "`auto` forks, where a question divides."
+        else:
+            yield "`auto` does not fork, but for a model that was trained to: it asks the bare question."
     if not used.counts_tokens:
         counted = "token ids" if used.token_ids else "pieces of text"
         yield f"It counts {counted}, as no token counts come."
@@ -123,8 +131,11 @@ def advice(found: ServerReport) -> Iterator[str]:
             f"The server refused more than {crowd.accepted} requests at once. weaver-sdk learns that by "
             f"itself; max_concurrency={crowd.accepted} spares it the first refusals."
         )
-    elif crowd is not None and _one_by_one(crowd):
-        yield "Requests at once take as long as one after the other: a fork gains no time on this server."
+    if found.side_by_side is not None and not gains(found.side_by_side.figure):
+        yield (
+            "Requests at once take about as long as one after the other, and a fork gains no time on this "
+            f"server. It would from {GAINS_FROM} on: more slots, more cores or a GPU may help."
+        )
 
 
 def _used(found: ServerReport) -> Endpoint | None:
@@ -156,10 +167,8 @@ def _at_once(crowd: Crowd) -> tuple[bool, str]:
     return crowd.accepted == crowd.tried, f"{accepted}; {took}"
 
 
-def _one_by_one(crowd: Crowd) -> bool:
-    """Whether the time grows nearly as the number does, where it is long enough to tell."""
+def _side_by_side(side: SideBySide) -> str:
+    speeds = f"{side.alone:.1f} tokens a second for one, {side.together:.1f} for {STREAMS}"
     return (
-        crowd.accepted > 1
-        and crowd.alone_seconds > 0.05
-        and crowd.together_seconds > 0.8 * crowd.accepted * crowd.alone_seconds
+        f"{side.figure:.2f} times the tokens of one; {speeds} (measured {side.measured:%Y-%m-%d %H:%M} UTC)"
     )

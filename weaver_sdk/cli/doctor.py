@@ -28,11 +28,14 @@ def doctor(
 ) -> None:
     """Ask a server for a few short texts, and say what it can do.
 
-    It costs some 500 tokens. Exit codes: 0 the server can be used, 1 it cannot, 2 wrong use.
+    It costs some 600 tokens. What it measures of requests at once is kept for a week, and used by `auto`.
+    Exit codes: 0 the server can be used, 1 it cannot, 2 wrong use.
     """
 
     async def work() -> int:
+        from weaver_sdk.backends.side_by_side import STREAMS
         from weaver_sdk.doctor.diagnose import diagnose
+        from weaver_sdk.kept_measures import Measured, keep_measure
         from weaver_sdk.markup.dialect import THREADWEAVER
         from weaver_sdk.settings import resolve_server
 
@@ -45,6 +48,10 @@ def doctor(
             most=concurrency,
             tag=THREADWEAVER.thread[1],
         )
+        if found.side_by_side is not None:
+            keep_measure(
+                Measured(server=found.base_url, model=found.model, streams=STREAMS), found.side_by_side
+            )
         if json:
             _print_json(found)
         else:
@@ -57,11 +64,12 @@ def doctor(
 def _print_json(found: ServerReport) -> None:
     import json
     from dataclasses import asdict
+    from datetime import datetime
 
     from weaver_sdk.cli.diagnosis import advice, consequences
 
     shown = {**asdict(found), "consequences": list(consequences(found)), "advice": list(advice(found))}
-    typer.echo(json.dumps(shown))
+    typer.echo(json.dumps(shown, default=datetime.isoformat))
 
 
 def _print(found: ServerReport, plain: bool) -> None:

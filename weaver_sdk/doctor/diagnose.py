@@ -1,6 +1,6 @@
 """Test what a server really does, with a few short completions.
 
-The prompts are counts, which every model continues in the same way. A diagnosis takes some 500 tokens.
+The prompts are counts, which every model continues in the same way. A diagnosis takes some 600 tokens.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.backends.http.transport import Transport
 from weaver_sdk.backends.probe import fetch_json, probe, server_root
 from weaver_sdk.backends.server_backend import ServerBackend
+from weaver_sdk.backends.side_by_side import SideBySide, measure
 from weaver_sdk.doctor.cache_counters import ask_cache_counters
 from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Repeated, ServerReport
 from weaver_sdk.errors import APIStatusError, BackendError, ConfigurationError
@@ -117,6 +118,7 @@ async def diagnose(
             drift=await _measure_drift(to(CompletionsBackend)) if completions.token_ids else None,
             repeated=await _repeat_prompt(used, transport) if used_api else None,
             crowd=await _send_concurrently(used, most) if used_api else None,
+            side_by_side=await _measure_side_by_side(used) if used_api else None,
         )
     finally:
         for backend in opened:
@@ -254,6 +256,13 @@ async def _send_concurrently(backend: ServerBackend, most: int) -> Crowd | None:
     return Crowd(
         tried=tried, accepted=accepted, alone_seconds=round(alone, 3), together_seconds=round(together, 3)
     )
+
+
+async def _measure_side_by_side(backend: ServerBackend) -> SideBySide | None:
+    try:
+        return await measure(backend)
+    except BackendError:
+        return None
 
 
 def _count_request(prefix: str = "", stop: tuple[str, ...] = ()) -> CompletionRequest:

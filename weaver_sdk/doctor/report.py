@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from weaver_sdk.backends.base import Api, Prefill, ServerKind
+from weaver_sdk.backends.side_by_side import SideBySide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,3 +89,5 @@ class ServerReport:
     """`None` if the server does not return token ids."""
     repeated: Repeated | None
     crowd: Crowd | None
+    side_by_side: SideBySide | None
+    """What it gains from requests at once; `None` if that could not be measured."""
