@@ -49,6 +49,8 @@ async def test_a_server_that_can_all() -> None:
     assert found.repeated.cached_tokens == 16
     assert found.crowd is not None
     assert (found.crowd.tried, found.crowd.accepted) == (4, 4)
+    assert found.side_by_side is not None
+    assert found.side_by_side.figure > 0
     assert server.most_running == 4
 
 
@@ -83,11 +85,13 @@ async def test_stops_that_are_kept_back_ignored_or_too_soon_to_tell() -> None:
     assert (found.completions.stops, found.completions.names_stop) == (False, False)
     found = await found_at(ScriptedServer(lambda _: " word"), most=1)
     assert found.completions.stops is None
+    assert found.side_by_side is None  # it wrote one word
 
 
 async def test_a_server_that_can_nothing() -> None:
     found = await found_at(ScriptedServer(lambda _: None, chat=Chat()))
     assert (found.api, found.repeated, found.crowd, found.prefill_found) == (None, None, None, None)
+    assert found.side_by_side is None
     found = await found_at(ScriptedServer(lambda _: "", chat=Chat()))
     assert found.completions.error == "it generated nothing"
 

@@ -4,15 +4,21 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.backends.test_examination import counting, kept_by
+from weaver_sdk.backends.side_by_side import SideBySide
 from weaver_sdk.cli.diagnosis import advice, consequences, rows
 from weaver_sdk.doctor.report import Crowd, Drift, Endpoint, Repeated, ServerReport
+from weaver_sdk.kept_measures import Measured, find_measure
 from weaver_sdk.testing import Behaviour, Chat, ScriptedServer
 
 GOOD = Endpoint(works=True, stops=True, names_stop=True, token_ids=True, counts_tokens=True)
+GAINING = SideBySide(
+    figure=2.5, alone=10.0, together=25.0, seconds=0.4, measured=datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
+)
 NONE = Endpoint(works=False, error="answered 404")
 FOUND = ServerReport(
     base_url="http://h/v1",
@@ -28,6 +34,7 @@ FOUND = ServerReport(
     drift=Drift(written=90, changed=0),
     repeated=Repeated(prompt_tokens=300, cached_tokens=288, first_seconds=0.2, second_seconds=0.1),
     crowd=Crowd(tried=8, accepted=8, alone_seconds=1.0, together_seconds=1.1),
+    side_by_side=GAINING,
 )
 
 
@@ -101,7 +108,8 @@ def test_nothing_is_advised_where_all_is_well() -> None:
     assert list(advice(FOUND)) == []
     assert [row.name for row in rows(FOUND) if row.good is False] == []
     assert list(consequences(FOUND)) == [
-        "It asks /completions: every thread goes on after the exact text of its fork."
+        "It asks /completions: every thread goes on after the exact text of its fork.",
+        "`auto` forks, where a question divides.",
     ]
 
 
@@ -139,7 +147,7 @@ def test_nothing_is_advised_where_all_is_well() -> None:
             "embedded engine",
         ),
         ({"crowd": Crowd(tried=8, accepted=5, alone_seconds=1, together_seconds=1)}, "max_concurrency=5"),
-        ({"crowd": Crowd(tried=4, accepted=4, alone_seconds=1, together_seconds=4)}, "gains no time"),
+        ({"side_by_side": replace(GAINING, figure=1.1)}, "gains no time"),
     ],
 )
 def test_what_is_advised(changes: dict[str, object], word: str) -> None:
@@ -157,6 +165,7 @@ def test_what_is_advised(changes: dict[str, object], word: str) -> None:
         ({"completions": replace(GOOD, refused_fields=("stop",))}, "cuts the text"),
         ({"completions": replace(GOOD, stops=False)}, "cuts the text"),
         ({"completions": replace(GOOD, names_stop=False)}, "open tag"),
+        ({"side_by_side": replace(GAINING, figure=1.4)}, "does not fork"),
         ({"completions": replace(GOOD, counts_tokens=False)}, "token ids"),
         ({"completions": replace(GOOD, counts_tokens=False, token_ids=False)}, "pieces of text"),
     ],
@@ -169,3 +178,35 @@ def test_a_way_of_prefill_that_the_model_does_not_follow_is_said() -> None:
     [row] = [row for row in rows(replace(FOUND, prefill_found=None)) if "going on" in row.name]
     assert row.good is False
     assert "did not go on" in row.found
+
+
+@pytest.mark.parametrize(("figure", "good"), [(2.5, True), (1.0, False)])
+def test_what_requests_at_once_gain_is_told_with_its_date(figure: float, good: bool) -> None:
+    [row] = [
+        row
+        for row in rows(replace(FOUND, side_by_side=replace(GAINING, figure=figure)))
+        if row.name == "4 streams at once"
+    ]
+    assert row.good is good
+    assert f"{figure:.2f} times" in row.found
+    assert "10.0 tokens a second for one, 25.0 for 4" in row.found
+    assert "measured 2026-11-25 12:30 UTC" in row.found
+
+
+def test_what_could_not_be_measured_is_left_out() -> None:
+    unknown = replace(FOUND, side_by_side=None)
+    assert not [row for row in rows(unknown) if "streams at once" in row.name]
+    assert not [
+        line for line in [*consequences(unknown), *advice(unknown)] if "fork" in line and "auto" in line
+    ]
+
+
+async def test_what_doctor_measures_is_kept_for_the_runs_that_follow() -> None:
+    async with ScriptedServer(counting, routes=kept_by("someone"), pace=0.001) as server:
+        code, out, _ = await weaver(server.base_url, "--json", "--concurrency", "1")
+        kept = find_measure(Measured(server=server.base_url, model="m", streams=4))
+    assert code == 0
+    told = json.loads(out)["side_by_side"]
+    assert kept is not None
+    assert kept.side_by_side == told["figure"]
+    assert kept.measured == datetime.fromisoformat(told["measured"])
