@@ -43,7 +43,7 @@ class KeptMeasure:
     """One entry of the file."""
 
     of: Measured
-    side_by_side: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    side_by_side: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     """`SideBySide.figure`."""
     measured: AwareDatetime
 

@@ -63,6 +63,7 @@ class SessionGain:
             return kept.side_by_side
         if not self._is_measured():
             return None
+        _log.info("%r: measuring what it gains from requests at once", self._backend)
         try:
             found = await measure(self._limited)
         except BackendError as error:

@@ -193,9 +193,10 @@ def test_what_requests_at_once_gain_is_told_with_its_date(figure: float, good: b
     assert "measured 2026-11-25 12:30 UTC" in row.found
 
 
-def test_what_could_not_be_measured_is_left_out() -> None:
+def test_what_could_not_be_measured_is_said_so_and_nothing_is_advised() -> None:
     unknown = replace(FOUND, side_by_side=None)
-    assert not [row for row in rows(unknown) if "streams at once" in row.name]
+    [row] = [row for row in rows(unknown) if "streams at once" in row.name]
+    assert (row.good, row.found) == (None, "could not be measured")
     assert not [
         line for line in [*consequences(unknown), *advice(unknown)] if "fork" in line and "auto" in line
     ]

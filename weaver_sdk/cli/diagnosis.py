@@ -58,8 +58,7 @@ def rows(found: ServerReport) -> Iterator[Row]:
         yield Row("prefix cache", *_cache(found.repeated))
     if found.crowd is not None:
         yield Row("requests at once", *_at_once(found.crowd))
-    if (side := found.side_by_side) is not None:
-        yield Row(f"{STREAMS} streams at once", gains(side.figure), _side_by_side(side))
+    yield Row(f"{STREAMS} streams at once", *_side_by_side(found.side_by_side))
 
 
 def consequences(found: ServerReport) -> Iterator[str]:
@@ -131,10 +130,10 @@ def advice(found: ServerReport) -> Iterator[str]:
             f"The server refused more than {crowd.accepted} requests at once. weaver-sdk learns that by "
             f"itself; max_concurrency={crowd.accepted} spares it the first refusals."
         )
-    if found.side_by_side is not None and not gains(found.side_by_side.figure):
+    if (side := found.side_by_side) is not None and not gains(side.figure):
         yield (
-            "Requests at once take about as long as one after the other, and a fork gains no time on this "
-            f"server. It would from {GAINS_FROM} on: more slots, more cores or a GPU may help."
+            f"A fork gains no time on this server: {STREAMS} streams at once give {side.figure:.2f} times "
+            f"the tokens of one, and it takes {GAINS_FROM}. More slots, more cores or a GPU may help."
         )
 
 
@@ -167,8 +166,9 @@ def _at_once(crowd: Crowd) -> tuple[bool, str]:
     return crowd.accepted == crowd.tried, f"{accepted}; {took}"
 
 
-def _side_by_side(side: SideBySide) -> str:
+def _side_by_side(side: SideBySide | None) -> tuple[bool | None, str]:
+    if side is None:
+        return None, "could not be measured"
     speeds = f"{side.alone:.1f} tokens a second for one, {side.together:.1f} for {STREAMS}"
-    return (
-        f"{side.figure:.2f} times the tokens of one; {speeds} (measured {side.measured:%Y-%m-%d %H:%M} UTC)"
-    )
+    when = f"measured {side.measured:%Y-%m-%d %H:%M} UTC"
+    return gains(side.figure), f"{side.figure:.2f} times the tokens of one; {speeds} ({when})"
