@@ -224,16 +224,17 @@ def test_engines_are_named_by_what_makes_them_fast_and_by_no_secret(tmp_path: Pa
 
 
 async def test_really_measured_it_costs_a_few_tokens_and_the_second_session_none() -> None:
-    """Each prompt is prefilled, then one stream, four, and one again."""
+    """Each prompt is prefilled, then one stream, four, and one again; four again where they gain nothing."""
     server = ScriptedServer(counting, chat=Chat(only=True), routes=kept_by("someone"), pace=0.001)
     async with server:
         found = await figure(base_url=server.base_url)
         assert found is not None
         assert found > 0
-        assert len(server.completions) == 10
+        asked = len(server.completions)
+        assert asked in (10, 14)
         assert server.most_running == 4
         assert await figure(base_url=server.base_url) == found
-        assert len(server.completions) == 10
+        assert len(server.completions) == asked
 
 
 def test_a_measure_is_kept_for_a_week() -> None:

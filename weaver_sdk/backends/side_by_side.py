@@ -20,7 +20,7 @@ from weaver_sdk.options import Sampling
 
 STREAMS = 4
 """Streams at once: as many as a usual fork has threads."""
-TOKENS = 16
+TOKENS = 12
 """Tokens of each stream."""
 GAINS_FROM = 1.5
 """From which figure on a fork is worth its while on a server.
@@ -62,7 +62,10 @@ def streams_at_once(backend: Backend) -> int:
 
 
 async def measure(backend: Backend) -> SideBySide:
-    """Measure what a server gains from requests at once. It takes some 100 tokens.
+    """Measure what a server gains from requests at once. It takes 76 tokens, or 124 where it gains nothing.
+
+    Something else that runs on the machine can slow down a part of the measure. So the single stream is
+    decoded twice, and where the four seem to gain too little, they are, too: the faster one counts.
 
     Raises:
         BackendError: a request failed, or the model wrote too little to be measured.
@@ -71,10 +74,11 @@ async def measure(backend: Backend) -> SideBySide:
     requests = [_request(backend, number) for number in range(streams_at_once(backend))]
     # first the prompts alone, so that later they come from the prefix cache
     await _at_once(backend, [replace(request, max_tokens=1) for request in requests])
-    first = _tokens_per_second(await _at_once(backend, requests[:1]))
+    alone = _tokens_per_second(await _at_once(backend, requests[:1]))
     together = _tokens_per_second(await _at_once(backend, requests))
-    # one short stream, alone, is easily slowed down by something else: so twice, and the faster one counts
-    alone = max(first, _tokens_per_second(await _at_once(backend, requests[:1])))
+    alone = max(alone, _tokens_per_second(await _at_once(backend, requests[:1])))
+    if not gains(together / alone):
+        together = max(together, _tokens_per_second(await _at_once(backend, requests)))
     return SideBySide(
         figure=round(together / alone, 2),
         alone=round(alone, 2),
