@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from weaver_sdk.runtime.forks import Stitching
     from weaver_sdk.runtime.scope import Scope
     from weaver_sdk.runtime.stream import RunStream
+    from weaver_sdk.runtime.stream_sync import SyncRunStream
     from weaver_sdk.runtime.threads import Promise
     from weaver_sdk.settings import Server
     from weaver_sdk.strategies.best_of import BestOf
@@ -128,6 +129,7 @@ _MODULES = {
     "weaver_sdk.runtime.forks": ("Stitching",),
     "weaver_sdk.runtime.scope": ("Scope",),
     "weaver_sdk.runtime.stream": ("RunStream",),
+    "weaver_sdk.runtime.stream_sync": ("SyncRunStream",),
     "weaver_sdk.runtime.threads": ("Promise",),
     "weaver_sdk.settings": ("Server",),
     "weaver_sdk.strategies.best_of": ("BestOf",),
@@ -199,6 +201,7 @@ __all__ = [
     "Server",
     "Stitching",
     "Strategy",
+    "SyncRunStream",
     "Telemetry",
     "Thread",
     "Timeouts",

@@ -68,14 +68,23 @@ async def results_of(
         raise ExceptionGroup(f"{len(errors)} problems failed", errors)
 
 
-def run_alone(solve: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run a coroutine function in an event loop of its own.
+def run_alone(
+    solve: Callable[[], Coroutine[Any, Any, Result]], close: Callable[[], Awaitable[None]]
+) -> Result:
+    """Run a coroutine function in an event loop of its own, and close after it.
 
     Raises:
         ConfigurationError: an event loop is already running.
     """
+
+    async def solve_and_close() -> Result:
+        try:
+            return await solve()
+        finally:
+            await close()
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(solve())
+        return asyncio.run(solve_and_close())
     raise ConfigurationError("an event loop is running: use `await reasoner.solve(…)` instead of solve_sync")

@@ -19,6 +19,7 @@ from weaver_sdk.result import Result
 from weaver_sdk.run_options import RunOptions, checked
 from weaver_sdk.runtime.run import Run
 from weaver_sdk.runtime.stream import RunStream
+from weaver_sdk.runtime.stream_sync import SyncRunStream
 from weaver_sdk.session import Session
 from weaver_sdk.session_config import ApiChoice, ModelChoice, SessionConfig, TemplateChoice
 
@@ -219,9 +220,9 @@ class ParallelReasoner:
         return await run.execute()
 
     def stream(self, problem: str | Messages, **options: Unpack[RunOptions]) -> RunStream:
-        """Return a run to watch: `async with reasoner.stream(…) as run: async for event in run: …`.
+        """Return a run to watch: `async with reasoner.stream(…) as run: async for text in run.text(): …`.
 
-        Arguments and errors are those of `solve`; errors are raised by the loop over the events.
+        Arguments and errors are those of `solve`; errors are raised by the loop.
         """
 
         async def prepare(out: Callable[[Event], None]) -> Run:
@@ -269,14 +270,11 @@ class ParallelReasoner:
         Raises:
             ConfigurationError: an event loop is already running.
         """
+        return run_alone(lambda: self.solve(problem, **options), self.aclose)
 
-        async def solve_and_close() -> Result:
-            try:
-                return await self.solve(problem, **options)
-            finally:
-                await self.aclose()
-
-        return run_alone(solve_and_close)
+    def stream_sync(self, problem: str | Messages, **options: Unpack[RunOptions]) -> SyncRunStream:
+        """Return what `stream` does, for code without an event loop: `with` and `for`, without `async`."""
+        return SyncRunStream(self.stream(problem, **options), self.aclose)
 
     async def _run(
         self,

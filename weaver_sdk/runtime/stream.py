@@ -9,27 +9,33 @@ from types import TracebackType
 from weaver_sdk.events import Event, RunFinished
 from weaver_sdk.result import Result
 from weaver_sdk.runtime.run import Run
+from weaver_sdk.runtime.voices import Voice, VoiceReader
 
 OnEvent = Callable[[Event], None]
 
 
 class RunStream:
-    """One run as an async iterator of events.
+    """One run while it goes: its answer as text, its reasoning, or all of its events.
 
     ```python
     async with reasoner.stream(problem) as run:
-        async for event in run:
-            ...
-    print(run.result.answer)
+        async for text in run.text():
+            print(text, end="", flush=True)
+    print(run.result.telemetry)
     ```
 
-    Leaving the block stops the run, if it still goes, and no request of it stays on the server. Events wait
-    in a queue: a slow reader does not slow the model down.
+    `async for event in run` yields the events. Several loops may run at once, in tasks of their own or one
+    after the other: the texts begin at their beginning in each loop, an event is yielded once. A slow reader
+    does not slow the model down. An error of the run comes out of every loop.
+
+    Leaving the block stops the run, if it still goes, and no request of it stays on the server.
     """
 
     def __init__(self, prepare: Callable[[OnEvent], Awaitable[Run]]) -> None:
         self._prepare = prepare
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._answer = Voice("answer")
+        self._reasoning = Voice("reasoning")
         self._task: asyncio.Task[Result] | None = None
         self._result: Result | None = None
         self._stopped = False
@@ -44,6 +50,31 @@ class RunStream:
         if self._result is None:
             raise RuntimeError("the run has no result yet: read its events to the end, or leave its block")
         return self._result
+
+    def text(self) -> AsyncIterator[str]:
+        """Yield the answer as it is written: what the main line writes in the phase "answer".
+
+        Put together it is what the model says to the user, with no markup of forks and no reasoning. It may
+        hold a `\\boxed{…}`, of which `result.answer` is the content. Where a run wrote no such text and an
+        answer was found in its reasoning, that is yielded at the end.
+
+        Raises:
+            RuntimeError: the run is not open.
+            WeaverError: as `solve` raises it; from the loop, after all text that came.
+        """
+        return self._reader(self._answer)
+
+    def reasoning(self) -> AsyncIterator[str]:
+        """Yield what the main line thinks, as it is written: its phase "reasoning", in the text or beside it.
+
+        What threads write is not in it, since they write at once: `thread_delta` events tell them apart. Nor
+        are plans, markup and replies to side questions.
+
+        Raises:
+            RuntimeError: the run is not open.
+            WeaverError: as `solve` raises it; from the loop, after all text that came.
+        """
+        return self._reader(self._reasoning)
 
     def cancel(self) -> None:
         """Stop the run. Its last event is `run_finished`, with what was done until then."""
@@ -72,15 +103,27 @@ class RunStream:
         return self
 
     async def __anext__(self) -> Event:
-        if self._task is None:
-            raise RuntimeError("open the run first: `async with reasoner.stream(problem) as run:`")
+        self._opened()
         event = await self._events.get()
         if event is not None:
             return event
         self._events.put_nowait(None)  # a second loop over a finished run ends at once
-        if not self._stopped:
-            await self._task
+        await self._raise_error()
         raise StopAsyncIteration
+
+    def _reader(self, voice: Voice) -> VoiceReader:
+        self._opened()
+        return VoiceReader(voice, self._raise_error)
+
+    def _opened(self) -> asyncio.Task[Result]:
+        if self._task is None:
+            raise RuntimeError("open the run first: `async with reasoner.stream(problem) as run:`")
+        return self._task
+
+    async def _raise_error(self) -> None:
+        """Wait for the last steps of the run, and raise what ended it, unless it was stopped from here."""
+        if not self._stopped:
+            await self._opened()
 
     async def _go(self) -> Result:
         try:
@@ -88,8 +131,12 @@ class RunStream:
             return await run.execute()
         finally:
             self._events.put_nowait(None)
+            self._answer.end()
+            self._reasoning.end()
 
     def _out(self, event: Event) -> None:
         if isinstance(event, RunFinished):
             self._result = event.result
         self._events.put_nowait(event)
+        self._answer.hear(event)
+        self._reasoning.hear(event)
