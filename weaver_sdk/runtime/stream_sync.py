@@ -97,7 +97,7 @@ class SyncRunStream:
     def _each(self, items: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
         loop = self._loop
         if loop is None:
-            raise RuntimeError("open the run first: `with reasoner.stream_sync(problem) as run:`")
+            raise RuntimeError("read the run within its block: `with reasoner.stream_sync(problem) as run:`")
         return _steps(loop, loop.call(_awaited(items)))
 
 
