@@ -38,7 +38,7 @@ class Overheard(StopWatch):
 
 
 class Sections:
-    """Text of several sections, written on a line in order: of a later one when those before it have ended."""
+    """Text of several sections, written on a line in order: a later one when those before it have ended."""
 
     def __init__(self, line: Scope, titles: list[str]) -> None:
         self._line = line

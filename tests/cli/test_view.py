@@ -147,7 +147,7 @@ def test_a_thread_that_plans() -> None:
 
 def test_threads_that_were_spawned_stand_side_by_side_and_the_main_line_below() -> None:
     tape = Tape().start().fork("a").send(1).fork("b", fork=2).send(1, fork=2)
-    tape.writes(1, "x").writes(1, "y", fork=2).says("Meanwhile I", "reasoning")
+    tape.writes(1, "x").writes(1, "y", fork=2).asks(3).says("Meanwhile I", "reasoning")
     assert shown(draw(tape.board(), 80, 12, 0.3)) == picture("""
         ◆ 2 forks · 2 threads                                          0.30 s · 2 tokens
         ▌1 a                                    ▌1 b

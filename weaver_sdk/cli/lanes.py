@@ -149,12 +149,21 @@ class Board:
         self.at = max(self.at, event.at)
         match event.kind:
             case "segment_delta":
-                self._count(event.at)
+                if self.main.asking or not self.open_blocks:  # else the program itself writes
+                    self._count(event.at)
                 self._settle(self.main.add(event))
-            case "plan_ready" | "request_started":
-                planner = self.main if event.thread is None else self._lane(event.fork, event.thread)
-                if planner is not None:
-                    planner.planning = False
+            case "request_started":
+                if event.thread is None:
+                    self.main.request(event.request, event.phase)
+                elif lane := self._lane(event.fork, event.thread):
+                    lane.planning = event.phase == "plan"
+            case "request_finished":
+                self.main.requested(event.request)
+            case "plan_ready":
+                if event.thread is None:
+                    self.main.planned()
+                elif lane := self._lane(event.fork, event.thread):
+                    lane.planning = False
             case "thread_delta":
                 self._count(event.at)
                 if lane := self._lane(event.fork, event.thread):

@@ -62,11 +62,16 @@ def draw(board: Board, width: int, height: int, now: float, *, settled: bool = F
     if blocks and room > 0:
         lanes = [lane for block in blocks for lane in board.lanes_of(block)]
         # the main line may go on beside threads that were spawned
-        beside_them = _main_line(board, width, 2, False) if room >= ENOUGH else []
+        share = room // 3 if board.main.answering else 2
+        beside_them = _main_line(board, width, share, False) if room >= ENOUGH else []
         lines.append(_title(blocks, lanes, width, now))
-        lines += [*_grid(lanes, width, room - 1 - len(beside_them), now), *beside_them]
+        grid = _grid(lanes, width, room - 1 - len(beside_them), now)
+        if beside_them and board.main.answering:  # it is read while it grows: it gets what is left over
+            beside_them = _main_line(board, width, room - 1 - len(grid), False)
+        lines += [*grid, *beside_them]
     elif room > 0:
-        lines += _main_line(board, width, room if settled else min(room, MOST_LINES), settled)
+        whole = settled or board.main.answering
+        lines += _main_line(board, width, room if whole else min(room, MOST_LINES), settled)
     return Drawing([*lines[:room], _status(board, width, now)])
 
 
@@ -184,16 +189,22 @@ def _main_line(board: Board, width: int, height: int, settled: bool) -> list[Lin
     if settled:
         passages = [item.text for item in board.settled[-height:] if isinstance(item, Passage)]
         shown = "".join([*passages, shown])
-    planning = [[Segment("◇ ", PALETTE[0]), Segment("planning", DIM)]] if board.main.planning else []
+    planning = [_planning(board.main.titles, width)] if board.main.planning else []
     style = None if board.main.answering else DIM
     text = last_lines(readable(safe(shown)), width, height - len(planning))
     return [*([Segment(line, style)] for line in text), *planning]
 
 
+def _planning(titles: list[str], width: int) -> Line:
+    words = " · ".join(["planning", *(one_line(readable(title)) for title in titles)])
+    return cut_line([Segment("◇ ", PALETTE[0]), Segment(words, DIM)], width)
+
+
 def _status(board: Board, width: int, now: float) -> Line:
     parts = [seconds_text(now)]
     if board.first is None:
-        parts.insert(0, "waiting for the model")
+        if not board.main.planning:
+            parts.insert(0, "waiting for the model")
     else:
         parts.append(count_text(board.tokens, "token"))
         if now - board.first > 0.2:

@@ -1,4 +1,4 @@
-"""What the main line of a run says, as plain text: its answer, and its reasoning, each while it is written."""
+"""What the main line of a run says, as plain text: its answer and its reasoning, while they are written."""
 
 from __future__ import annotations
 
