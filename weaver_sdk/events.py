@@ -23,6 +23,9 @@ class RunStarted:
     problem: str
     model: str
     mode: Mode
+    answer_is_text: bool = False
+    """Whether the text of phase "answer" is the answer; else it is read out of the text at the end, as from
+    a `\\boxed{…}`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,9 +26,17 @@ class Scene:
         self.screen = screen
         self.reasoning = reasoning
         self._printed = 0
+        self._resting = False
+
+    def rest(self) -> None:
+        """Take the drawing away and print nothing until `close`: something else may write below it."""
+        self._resting = True
+        self.screen.clear()
 
     def paint(self, now: float) -> None:
         """Print what is newly settled; draw what is going on at `now` seconds."""
+        if self._resting:
+            return
         self._print_settled()
         if self.screen.live:
             height = 1 if self.reasoning == "hide" else self.screen.height
@@ -36,6 +44,8 @@ class Scene:
 
     def keep(self, now: float) -> None:
         """Leave the open lanes in the scrollback as they stand: the run is being stopped."""
+        if self._resting:
+            return
         self._print_settled()
         if self.reasoning != "hide" and self.board.open_blocks:
             drawing = draw(self.board, self.screen.width, max(8, self.screen.height), now)

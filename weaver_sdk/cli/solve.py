@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from weaver_sdk.cli.server import ServerChoice
     from weaver_sdk.cli.watch import Question, Watched
+    from weaver_sdk.events import Event
     from weaver_sdk.options import Budget, Sampling
 
 
@@ -60,7 +62,7 @@ def solve(
     """Solve one problem, and watch its threads at work.
 
     The answer goes to stdout. In a pipe the reasoning goes to stderr, so `weaver solve "…" | cat` prints the
-    answer alone. Exit codes: 0 an answer, 1 none, 2 wrong use, 130 stopped with Ctrl-C.
+    answer alone, as it is written. Exit codes: 0 an answer, 1 none, 2 wrong use, 130 stopped with Ctrl-C.
     """
     from weaver_sdk.cli.server import ServerChoice
     from weaver_sdk.cli.watch import Question
@@ -123,6 +125,7 @@ async def _solve(
 ) -> int:
     from weaver_sdk.cli.consoles import error_console, is_screen, output_console
     from weaver_sdk.cli.lanes import Board
+    from weaver_sdk.cli.piped import PipedAnswer
     from weaver_sdk.cli.scene import Scene
     from weaver_sdk.cli.screen import Screen
     from weaver_sdk.cli.server import build_reasoner, choose_server
@@ -136,14 +139,27 @@ async def _solve(
         err.print("no server named: using the embedded engine (--local)", style="dim")
     screen = Screen(view, live=False if plain or quiet else None)
     scene = Scene(Board(), screen, "hide" if quiet else "show")
+    piped = None if json or is_screen(out) else PipedAnswer(out.file, scene.rest)
+    broken_pipe = False
     with recording(trace) as record:
+
+        def hear(event: Event) -> None:
+            record(event)
+            if piped is not None:
+                piped.take(event)
+
         async with build_reasoner(choice, sampling, budget) as reasoner:
-            [watched] = await watch(reasoner, [(question, scene.board)], scene, record)
+            try:
+                [watched] = await watch(reasoner, [(question, scene.board)], scene, hear)
+            except* BrokenPipeError:
+                broken_pipe = True
+    if broken_pipe:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the answer")  # ends the command without a word
     if json:
         if watched.result is not None:
             typer.echo(watched.result.to_json())
     else:
-        _print(watched, out, view, quiet)
+        _print(watched, out, view, quiet, printed=piped is not None and piped.begun)
     if watched.stopped:
         err.print("stopped", style="yellow")
         return INTERRUPTED
@@ -154,8 +170,12 @@ async def _solve(
     return 0
 
 
-def _print(watched: Watched, out: Console, view: Console, quiet: bool) -> None:
-    """Print the answer, or what there is of the text, to stdout, and the timing beside the picture."""
+def _print(watched: Watched, out: Console, view: Console, quiet: bool, *, printed: bool) -> None:
+    """Print the answer, or what there is of the text, to stdout, and the timing beside the picture.
+
+    Args:
+        printed: whether the answer is on stdout already.
+    """
     from weaver_sdk.cli.consoles import is_screen
     from weaver_sdk.cli.report import print_answer, print_cost
 
@@ -164,7 +184,7 @@ def _print(watched: Watched, out: Console, view: Console, quiet: bool) -> None:
         return
     if is_screen(out):
         print_answer(watched.said, out)
-    else:  # a script wants the bare answer, or all that there is
+    elif not printed:  # a script wants the bare answer, or all that there is
         typer.echo(result.text if result.answer is None else result.answer)
     if not quiet:
         print_cost(result, view)

@@ -62,12 +62,14 @@ def draw(board: Board, width: int, height: int, now: float, *, settled: bool = F
     if blocks and room > 0:
         lanes = [lane for block in blocks for lane in board.lanes_of(block)]
         # the main line may go on beside threads that were spawned
-        share = room // 3 if board.main.answering else 2
-        beside_them = _main_line(board, width, share, False) if room >= ENOUGH else []
+        beside_them = _main_line(board, width, 2, False) if room >= ENOUGH else []
+        answer = bool(beside_them) and board.main.answering
+        if answer:
+            beside_them = [[], *_main_line(board, width, room // 3, False)]
         lines.append(_title(blocks, lanes, width, now))
         grid = _grid(lanes, width, room - 1 - len(beside_them), now)
-        if beside_them and board.main.answering:  # it is read while it grows: it gets what is left over
-            beside_them = _main_line(board, width, room - 1 - len(grid), False)
+        if answer:  # it is read while it grows, so it gets what the lanes leave over
+            beside_them = [[], *_main_line(board, width, room - 2 - len(grid), False)]
         lines += [*grid, *beside_them]
     elif room > 0:
         whole = settled or board.main.answering

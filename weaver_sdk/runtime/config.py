@@ -38,6 +38,8 @@ class Program:
     """Called in place of what is left of `run` when the budget is spent."""
     read: Callable[[Draft], Findings]
     """What came of a run, by its text."""
+    answer_is_text: bool = False
+    """Whether the answer is the text of the phase "answer", so that it can be read while it is written."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from weaver_sdk.errors import WeaverError
-from weaver_sdk.events import Event, RunFinished, RunStarted
+from weaver_sdk.events import Event, RunFinished
 from weaver_sdk.result import Finish, Result
 from weaver_sdk.runtime.budget_spent import BudgetSpent, spent_in
 from weaver_sdk.runtime.config import RunConfig
@@ -41,12 +41,11 @@ class Run:
             BackendError: the main line could not be decoded.
             Exception: what the strategy's own code, or a listener, raised.
         """
-        state, config = self._state, self._config
+        state = self._state
         state.loop_began = asyncio.get_running_loop().time() - state.recorder.now()
         finish: Finish = "error"
         try:
-            model = config.models["main"].backend.model
-            state.recorder.emit(RunStarted, problem=config.problem, model=model, mode=config.mode)
+            state.run_started()
             finish = await self._program()
         except asyncio.CancelledError as error:
             finish = "cancelled"

@@ -9,6 +9,7 @@ from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.events import (
     Event,
     PlanReady,
+    RunStarted,
     SegmentDelta,
     ThreadDelta,
     ThreadStarted,
@@ -85,6 +86,17 @@ class RunState:
             self.recorder.emit(SegmentDelta, text=text, phase=phase, kept=kept, reasoning=reasoning)
         else:
             self.emit_in(line, ThreadDelta, text=text, phase=phase, kept=kept, reasoning=reasoning)
+
+    def run_started(self) -> None:
+        """Note that the run begins."""
+        config = self.config
+        self.recorder.emit(
+            RunStarted,
+            problem=config.problem,
+            model=config.models["main"].backend.model,
+            mode=config.mode,
+            answer_is_text=config.program.answer_is_text,
+        )
 
     def thread_started(self, line: LiveThread) -> None:
         """Note that a thread is at work."""

@@ -95,6 +95,7 @@ def program_of(
         run=strategy.run if isinstance(strategy, Strategy) else strategy,
         conclude=strategy.conclude if isinstance(strategy, Concludes) else conclude,
         read=reads if answer == "text" else lambda draft: _boxed(reads(draft)),
+        answer_is_text=answer == "text" and not isinstance(strategy, Reads),
     )
 
 
