@@ -8,7 +8,7 @@ from tests.cli.tape import Tape, a_result
 from tests.growth import grows_linearly
 from weaver_sdk.cli.lanes import Board, Folded, Passage
 from weaver_sdk.cli.view import draw
-from weaver_sdk.events import PlanReady, SegmentDelta
+from weaver_sdk.events import PlanReady, RequestStarted, SegmentDelta
 from weaver_sdk.result import Phase
 
 BEFORE = (
@@ -168,3 +168,45 @@ def test_one_long_text_is_no_more_work_than_its_pieces() -> None:
         phases(("reasoning", text, True))
 
     assert grows_linearly(lambda count: "word" * count, shown)
+
+
+def asked(tape: Tape, request: int, phase: Phase) -> Tape:
+    sent = RequestStarted(run_id="run", at=tape.at, request=request, model="main", phase=phase)
+    tape.events.append(sent)
+    return tape
+
+
+def test_a_plan_that_was_asked_for_is_planning_before_its_first_word() -> None:
+    tape = asked(Tape().start(), 1, "plan")
+    assert draw(tape.board(), 60, 10, 1.0).plain() == (
+        "◇ planning\n▸ 1.00 s                                        Ctrl-C stops"
+    )
+    tape.says("{", "plan", kept=False).hears(1)
+    tape.events.append(PlanReady(run_id="run", at=2.0, text="{}"))
+    assert not tape.board().main.planning
+
+
+def test_another_question_beside_a_plan_leaves_it_planning() -> None:
+    tape = asked(asked(Tape().start(), 1, "plan"), 2, "answer")
+    assert tape.board().main.planning
+    assert not tape.hears(1).board().main.planning
+
+
+def test_the_titles_of_a_plan_are_shown_as_they_arrive() -> None:
+    tape = asked(Tape().start(), 1, "plan")
+    for piece in ('{"parts": [{"ti', 'tle": "Tea \\"green\\""', ', "says": "x"}, {"title" : "Cof'):
+        tape.says(piece, "plan", kept=False)
+    assert draw(tape.board(), 60, 10, 1.0).plain().startswith('◇ planning · Tea "green"\n')
+    tape.says('fee"}', "plan", kept=False)
+    assert draw(tape.board(), 60, 10, 1.0).plain().startswith('◇ planning · Tea "green" · Coffee\n')
+
+
+def test_a_second_plan_begins_without_the_titles_of_the_first() -> None:
+    tape = asked(Tape().start(), 1, "plan").says('{"title": "Tea"}', "plan", kept=False).hears(1)
+    assert asked(tape, 2, "plan").board().main.titles == []
+
+
+def test_what_a_program_writes_while_threads_work_is_no_token() -> None:
+    tape = Tape().start().fork("Tea").send(1).writes(1, "Green").says("## Tea\n\n", "answer")
+    assert (tape.board().tokens, tape.board().main.answer) == (1, "## Tea\n\n")
+    assert asked(tape, 3, "answer").says("And", "answer").board().tokens == 2

@@ -219,3 +219,77 @@ def test_on_a_terminal_the_answer_stands_once(
     done = weaver("solve", SUM.problem, "--base-url", base_url, "--plain")
     assert done.stdout.count("The sum is") == 1
     assert done.stdout.count("Two products.") == 1
+
+
+IN_STEPS = """
+import asyncio, sys
+
+async def run(scope):
+    scope.write("\\n First,")
+    await asyncio.to_thread(sys.stdin.readline)
+    scope.write(" second. \\n")
+    await scope.fork(["a"], part, join="")
+
+async def part(scope, item):
+    scope.write("in a thread")
+"""
+
+
+def solving_in_steps(
+    tmp_path: Path, base_url: str, *arguments: str, stderr: int = subprocess.PIPE
+) -> "subprocess.Popen[str]":
+    (tmp_path / "in_steps.py").write_text(IN_STEPS)
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from weaver_sdk.cli import main; main()", "solve", "x"),
+            *("--base-url", base_url, "--strategy", "in_steps:run", *arguments),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=os.environ
+        | {"WEAVER_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        text=True,
+    )
+
+
+def test_in_a_pipe_the_answer_comes_as_it_is_written(tmp_path: Path, base_url: str) -> None:
+    with solving_in_steps(tmp_path, base_url) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(6) == "First,"  # the program writes on only when it is let
+        out, err = process.communicate("\n")
+    assert out == " second.\n"
+    assert "fork 1" in err
+    assert "First" not in err
+    assert process.returncode == 0
+
+
+def test_where_both_streams_are_one_nothing_stands_inside_the_answer(tmp_path: Path, base_url: str) -> None:
+    with solving_in_steps(tmp_path, base_url, stderr=subprocess.STDOUT) as process:
+        out, _ = process.communicate("\n")
+    assert out.startswith("First, second.\n◆ fork 1")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path, base_url: str) -> None:
+    with solving_in_steps(tmp_path, base_url) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdin is not None
+        process.stdout.read(6)
+        process.stdout.close()
+        process.stdin.write("\n")
+        process.stdin.close()
+        err = process.stderr.read()
+    assert process.returncode == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [(), ("-q",), ("--mode", "sequential")])
+def test_the_streamed_answer_is_the_one_of_the_result(
+    weaver: Weaver, base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "streamed.py").write_text(STRATEGY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    asked = ("solve", SUM.problem, "--base-url", base_url, "--strategy", "streamed:run", *arguments)
+    assert weaver(*asked).stdout == json.loads(weaver(*asked, "--json").stdout)["answer"] + "\n"

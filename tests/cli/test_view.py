@@ -156,3 +156,50 @@ def test_threads_that_were_spawned_stand_side_by_side_and_the_main_line_below() 
         Meanwhile I
         ▸ 0.30 s · 3 tokens                                                 Ctrl-C stops
         """)
+
+
+def growing(lines: int) -> Tape:
+    """An answer that is written while its threads still work."""
+    tape = Tape().start().fork("Tea", "Coffee").send(1, 2).writes(1, "Green").writes(2, "Black")
+    return tape.says("## Tea\n" + "".join(f"line {n}\n" for n in range(1, lines + 1)), "answer")
+
+
+def test_an_answer_grows_below_the_threads_that_still_work() -> None:
+    assert shown(draw(growing(2).board(), 80, 14, 0.3)) == picture("""
+        ◆ fork 1 · 2 threads                                           0.30 s · 2 tokens
+        ▌1 Tea                                  ▌2 Coffee
+        ▌● running · 1 tok · 0.30 s             ▌● running · 1 tok · 0.30 s
+        ▌ Green                                 ▌ Black
+
+        ## Tea
+        line 1
+        line 2
+        ▸ 0.30 s · 2 tokens                                                 Ctrl-C stops
+        """)
+
+
+def test_an_answer_gets_the_lines_that_the_lanes_leave_over() -> None:
+    assert shown(draw(growing(40).board(), 80, 14, 0.3)) == picture("""
+        ◆ fork 1 · 2 threads                                           0.30 s · 2 tokens
+        ▌1 Tea                                  ▌2 Coffee
+        ▌● running · 1 tok · 0.30 s             ▌● running · 1 tok · 0.30 s
+        ▌ Green                                 ▌ Black
+
+        line 33
+        line 34
+        line 35
+        line 36
+        line 37
+        line 38
+        line 39
+        line 40
+        ▸ 0.30 s · 2 tokens                                                 Ctrl-C stops
+        """)
+
+
+def test_an_answer_without_threads_may_fill_the_screen() -> None:
+    tape = Tape().start().says("".join(f"line {n}\n" for n in range(1, 41)), "answer")
+    lines = draw(tape.board(), 80, 24, 0.1).plain().splitlines()
+    assert lines[0] == "line 18"
+    assert lines[-2] == "line 40"
+    assert len(lines) == 24

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 from rich.console import Console
 
 
@@ -18,6 +21,15 @@ def error_console(plain: bool = False) -> Console:
 def is_screen(console: Console) -> bool:
     """Whether somebody looks at it. Colours can be forced into a pipe; a picture that moves cannot."""
     return console.file.isatty()
+
+
+def meet(out: Console, view: Console) -> bool:
+    """Whether what is written to both may end up in one place, as in `… | cat` or `… > FILE 2>&1`."""
+    try:
+        mode = os.fstat(out.file.fileno()).st_mode
+    except OSError:  # it is in memory
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or not is_screen(view)
 
 
 def _console(*, stderr: bool, plain: bool) -> Console:

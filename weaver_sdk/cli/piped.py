@@ -20,7 +20,7 @@ class PipedAnswer:
         on_first: called before the first piece.
     """
 
-    def __init__(self, out: IO[str], on_first: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, out: IO[str], on_first: Callable[[], None] | None = None) -> None:
         self.begun = False
         """Whether anything has been written."""
         self._out = out
@@ -55,7 +55,8 @@ class PipedAnswer:
             return
         if not self.begun:
             self.begun = True
-            self._on_first()
+            if self._on_first is not None:
+                self._on_first()
         self._put(whole)
 
     def _put(self, text: str) -> None:

@@ -123,7 +123,7 @@ async def _solve(
     plain: bool,
     quiet: bool,
 ) -> int:
-    from weaver_sdk.cli.consoles import error_console, is_screen, output_console
+    from weaver_sdk.cli.consoles import error_console, is_screen, meet, output_console
     from weaver_sdk.cli.lanes import Board
     from weaver_sdk.cli.piped import PipedAnswer
     from weaver_sdk.cli.scene import Scene
@@ -139,7 +139,9 @@ async def _solve(
         err.print("no server named: using the embedded engine (--local)", style="dim")
     screen = Screen(view, live=False if plain or quiet else None)
     scene = Scene(Board(), screen, "hide" if quiet else "show")
-    piped = None if json or is_screen(out) else PipedAnswer(out.file, scene.rest)
+    piped = None
+    if not json and not is_screen(out):
+        piped = PipedAnswer(out.file, scene.rest if meet(out, view) else None)
     broken_pipe = False
     with recording(trace) as record:
 
