@@ -1,6 +1,9 @@
 """`ParallelReasoner.stream_sync`: a run is watched from code without an event loop."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -90,3 +93,26 @@ def test_it_is_read_within_its_block() -> None:
 async def test_inside_a_loop_it_says_what_to_use() -> None:
     with pytest.raises(ConfigurationError, match=r"reasoner\.stream\("), scripted().stream_sync(PROBLEM):
         pass
+
+
+INTERRUPTED = """
+from weaver_sdk import ParallelReasoner
+from weaver_sdk.testing import Reply, ScriptedBackend
+
+backend = ScriptedBackend([Reply("<think>\\nwell", hangs=True)])
+try:
+    with ParallelReasoner(backend=backend, template="raw").stream_sync("Q") as run:
+        for text in run.reasoning():
+            print(text, flush=True)
+except KeyboardInterrupt:
+    print(run.result.finish, backend.running)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_stops_the_run_though_nothing_comes() -> None:
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "well\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "cancelled 0\n"

@@ -23,7 +23,7 @@ def is_screen(console: Console) -> bool:
     return console.file.isatty()
 
 
-def meet(out: Console, view: Console) -> bool:
+def may_meet(out: Console, view: Console) -> bool:
     """Whether what is written to both may end up in one place, as in `… | cat` or `… > FILE 2>&1`."""
     try:
         mode = os.fstat(out.file.fileno()).st_mode

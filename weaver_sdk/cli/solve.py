@@ -123,7 +123,7 @@ async def _solve(
     plain: bool,
     quiet: bool,
 ) -> int:
-    from weaver_sdk.cli.consoles import error_console, is_screen, meet, output_console
+    from weaver_sdk.cli.consoles import error_console, is_screen, may_meet, output_console
     from weaver_sdk.cli.lanes import Board
     from weaver_sdk.cli.piped import PipedAnswer
     from weaver_sdk.cli.scene import Scene
@@ -141,8 +141,7 @@ async def _solve(
     scene = Scene(Board(), screen, "hide" if quiet else "show")
     piped = None
     if not json and not is_screen(out):
-        piped = PipedAnswer(out.file, scene.rest if meet(out, view) else None)
-    broken_pipe = False
+        piped = PipedAnswer(out.file, scene.rest if may_meet(out, view) else None)
     with recording(trace) as record:
 
         def hear(event: Event) -> None:
@@ -153,10 +152,11 @@ async def _solve(
         async with build_reasoner(choice, sampling, budget) as reasoner:
             try:
                 [watched] = await watch(reasoner, [(question, scene.board)], scene, hear)
-            except* BrokenPipeError:
-                broken_pipe = True
-    if broken_pipe:
-        raise BrokenPipeError(errno.EPIPE, "nobody reads the answer")  # ends the command without a word
+            except ExceptionGroup as errors:
+                if errors.split(BrokenPipeError)[1] is not None:
+                    raise
+                # nobody reads the answer any more: this ends the command without a word
+                raise BrokenPipeError(errno.EPIPE, "the pipe was closed") from None
     if json:
         if watched.result is not None:
             typer.echo(watched.result.to_json())
