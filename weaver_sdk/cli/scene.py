@@ -12,7 +12,7 @@ from weaver_sdk.cli.drawing import Drawing
 from weaver_sdk.cli.lanes import Board, Passage
 from weaver_sdk.cli.maths import readable
 from weaver_sdk.cli.screen import Screen
-from weaver_sdk.cli.view import DIM, draw, fold
+from weaver_sdk.cli.view import DIM, draw, draw_lanes, fold
 
 Reasoning = Literal["show", "fold", "hide"]
 """`show` keeps the reasoning in the scrollback, `fold` keeps the blocks alone, `hide` shows a status line."""
@@ -47,9 +47,9 @@ class Scene:
         if self._resting:
             return
         self._print_settled()
-        if self.reasoning != "hide" and self.board.open_blocks:
-            drawing = draw(self.board, self.screen.width, max(8, self.screen.height), now)
-            self.screen.print(Drawing(drawing.lines[:-1]))  # without the status
+        if self.reasoning != "hide" and self.board.outer_blocks:
+            height = max(7, self.screen.height - 1)
+            self.screen.print(draw_lanes(self.board, self.screen.width, height, now))
 
     def close(self) -> None:
         """Print the rest and take the drawing away."""

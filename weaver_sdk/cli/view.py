@@ -60,21 +60,26 @@ def draw(board: Board, width: int, height: int, now: float, *, settled: bool = F
     blocks = board.outer_blocks
     lines: list[Line] = []
     if blocks and room > 0:
-        lanes = [lane for block in blocks for lane in board.lanes_of(block)]
         # the main line may go on beside threads that were spawned
         beside_them = _main_line(board, width, 2, False) if room >= ENOUGH else []
         answer = bool(beside_them) and board.main.answering
         if answer:
             beside_them = [[], *_main_line(board, width, room // 3, False)]
-        lines.append(_title(blocks, lanes, width, now))
-        grid = _grid(lanes, width, room - 1 - len(beside_them), now)
+        lines += draw_lanes(board, width, room - len(beside_them), now).lines
         if answer:  # it is read while it grows, so it gets what the lanes leave over
-            beside_them = [[], *_main_line(board, width, room - 2 - len(grid), False)]
-        lines += [*grid, *beside_them]
+            beside_them = [[], *_main_line(board, width, room - 1 - len(lines), False)]
+        lines += beside_them
     elif room > 0:
         whole = settled or board.main.answering
         lines += _main_line(board, width, room if whole else min(room, MOST_LINES), settled)
     return Drawing([*lines[:room], _status(board, width, now)])
+
+
+def draw_lanes(board: Board, width: int, height: int, now: float) -> Drawing:
+    """Draw the open blocks alone: a title, and their threads in a grid."""
+    blocks = board.outer_blocks
+    lanes = [lane for block in blocks for lane in board.lanes_of(block)]
+    return Drawing([_title(blocks, lanes, width, now), *_grid(lanes, width, height - 1, now)])
 
 
 def fold(board: Board, block: Block, width: int) -> Drawing:
