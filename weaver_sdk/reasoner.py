@@ -273,7 +273,10 @@ class ParallelReasoner:
         return run_alone(lambda: self.solve(problem, **options), self.aclose)
 
     def stream_sync(self, problem: str | Messages, **options: Unpack[RunOptions]) -> SyncRunStream:
-        """Return what `stream` does, for code without an event loop: `with` and `for`, without `async`."""
+        """Do what `stream` does, for code without an event loop: `with … as run: for text in run.text(): …`.
+
+        `with` raises `ConfigurationError` where an event loop is already running.
+        """
         return SyncRunStream(self.stream(problem, **options), self.aclose)
 
     async def _run(

@@ -48,7 +48,7 @@ class RunStream:
             RuntimeError: the run still goes, or ended before it began.
         """
         if self._result is None:
-            raise RuntimeError("the run has no result yet: read its events to the end, or leave its block")
+            raise RuntimeError("the run has no result yet: read it to the end, or leave its block")
         return self._result
 
     def text(self) -> AsyncIterator[str]:
