@@ -59,6 +59,12 @@ async def test_a_report_for_people() -> None:
     assert "It asks /completions" in out
 
 
+async def test_without_a_server_it_says_what_to_type() -> None:
+    code, out, err = await weaver()
+    assert (code, out) == (2, "")
+    assert err == "weaver: no server named: weaver doctor http://…/v1 (or set WEAVER_BASE_URL)\n"
+
+
 async def test_a_report_for_programs() -> None:
     async with ScriptedServer(counting, chat=Chat(only=True), refuses=("stop",)) as server:
         code, out, err = await weaver(server.base_url, "--json", "--concurrency", "1")

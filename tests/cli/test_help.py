@@ -47,3 +47,26 @@ def test_every_command_has_a_page(weaver: Callable[..., Result], command: tuple[
 
 def test_the_version(weaver: Callable[..., Result]) -> None:
     assert weaver("--version").stdout == f"weaver {__version__}\n"
+
+
+def test_a_page_of_help_takes_the_width_of_the_terminal(
+    weaver: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = {}
+    for columns in (60, 110, 300):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        widths[columns] = max(map(len, weaver("solve", "--help").stdout.splitlines()))
+    assert widths[60] <= 60
+    assert 80 < widths[110] <= 110
+    assert widths[300] <= 120
+
+
+def test_a_command_speaks_of_no_option_that_it_does_not_have(weaver: Callable[..., Result]) -> None:
+    assert "--local" not in weaver("doctor", "--help").stdout
+
+
+def test_the_command_is_a_module_too() -> None:
+    for arguments in (["--version"], ["solve", "--help"]):
+        command = [sys.executable, "-m", "weaver_sdk", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith((f"weaver {__version__}\n", "Usage: python -m weaver_sdk solve"))

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weaver_sdk.cli import flags
-from weaver_sdk.cli.boundary import FAILED, run_command
+from weaver_sdk.cli.boundary import FAILED, USAGE, fail, run_command
 
 if TYPE_CHECKING:
     from weaver_sdk.doctor.report import ServerReport
+    from weaver_sdk.settings import Server
 
 
 def doctor(
     url: Annotated[
         str | None, typer.Argument(help="Address of the server, up to /v1; else WEAVER_BASE_URL.")
     ] = None,
-    model: flags.Model = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model at the server. Or set WEAVER_MODEL.")
+    ] = None,
     api_key: flags.ApiKey = None,
     api: flags.ApiName = None,
     concurrency: Annotated[
@@ -37,9 +40,8 @@ def doctor(
         from weaver_sdk.doctor.diagnose import diagnose
         from weaver_sdk.kept_measures import Measured, keep_measure
         from weaver_sdk.markup.dialect import THREADWEAVER
-        from weaver_sdk.settings import resolve_server
 
-        server = resolve_server(url, api_key, model)
+        server = _server(url, api_key, model)
         found = await diagnose(
             server.base_url,
             server.key,
@@ -59,6 +61,16 @@ def doctor(
         return 0 if found.api else FAILED
 
     run_command(work())
+
+
+def _server(url: str | None, api_key: str | None, model: str | None) -> Server:
+    from weaver_sdk.errors import ConfigurationError
+    from weaver_sdk.settings import resolve_server
+
+    try:
+        return resolve_server(url, api_key, model)
+    except ConfigurationError:  # its words are those of Python code
+        fail("no server named: weaver doctor http://…/v1 (or set WEAVER_BASE_URL)", USAGE)
 
 
 def _print_json(found: ServerReport) -> None:

