@@ -101,9 +101,6 @@ async def test_exit_codes() -> None:
     code, out, err = await weaver(dead)
     assert (code, out) == (1, "")
     assert "running" in err
-    code, _, err = await weaver()
-    assert code == 2
-    assert "base_url" in err
     async with ScriptedServer(counting, behave=lambda _: Behaviour(), api_key="k") as server:
         code, _, err = await weaver(server.base_url, "--api-key", "sk-wrong")
         assert code == 1

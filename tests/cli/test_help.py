@@ -1,5 +1,6 @@
 """The pages of help: quick, because nothing heavy is loaded for them."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,13 +50,13 @@ def test_the_version(weaver: Callable[..., Result]) -> None:
     assert weaver("--version").stdout == f"weaver {__version__}\n"
 
 
-def test_a_page_of_help_takes_the_width_of_the_terminal(
-    weaver: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_of_help_takes_the_width_of_the_terminal() -> None:
+    command = [sys.executable, "-m", "weaver_sdk", "solve", "--help"]
     widths = {}
     for columns in (60, 110, 300):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        widths[columns] = max(map(len, weaver("solve", "--help").stdout.splitlines()))
+        environment = os.environ | {"COLUMNS": str(columns)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        widths[columns] = max(map(len, done.stdout.splitlines()))
     assert widths[60] <= 60
     assert 80 < widths[110] <= 110
     assert widths[300] <= 120
