@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +21,15 @@ _HINTS = {
     404: "check the base_url (it usually ends in /v1) and the model's name",
     429: "rate limit: lower max_concurrency, or wait",
 }
+_TOO_LONG = re.compile(
+    r"context[ _](length|size|window)|maximum context|(prompt|input|request)[\w ]{0,20} is too long",
+    re.IGNORECASE,
+)
+"""How servers say, in a message or a code, that prompt and completion do not fit into the context."""
+_TOO_LONG_HINT = (
+    "shorten the question or its history, or serve the model with a longer context: "
+    "context_tokens= of an engine that is started here"
+)
 
 
 def parse_object(data: bytes) -> dict[str, Any] | None:
@@ -40,9 +50,9 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, where: st
     """
     parsed = parse_object(body) or {}
     error = _error_object(parsed) or {"message": parsed.get("detail") or _plain(body)}
-    hint = f" ({_HINTS[status]})" if status in _HINTS else ""
+    hint = _hint(status, error)
     return APIStatusError(
-        f"{where} responded {status}: {_message(error)}{hint}",
+        f"{where} responded {status}: {_message(error)}{f' ({hint})' if hint else ''}",
         status=status,
         code=_code(error),
         retry_after=retry_after(headers),
@@ -106,6 +116,13 @@ def _error_object(parsed: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _message(found: Mapping[str, Any]) -> str:
     return str(found.get("message") or found.get("type") or "no error message")[:500]
+
+
+def _hint(status: int, error: Mapping[str, Any]) -> str | None:
+    """Return what the user can do about an error, if it is one that is known."""
+    if status in (400, 413, 422) and _TOO_LONG.search(f"{error.get('code')} {_message(error)}"):
+        return _TOO_LONG_HINT
+    return _HINTS.get(status)
 
 
 def _code(found: Mapping[str, Any]) -> str | None:
