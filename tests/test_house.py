@@ -28,6 +28,7 @@ FLOORS = [
     {"markup"},
     {"events", "findings"},
     {"result"},
+    {"result_views"},
     {"options", "messages"},
     {"errors"},
 ]

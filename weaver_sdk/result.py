@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.messages import Message
 from weaver_sdk.options import Mode
+from weaver_sdk.result_views import html_view, one_line, rich_view
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 Outcome = Literal["done", "length", "eos", "empty", "error", "timeout", "cancelled"]
 """How a text ended: `done` at its own closing tag; otherwise, what cut it short."""
@@ -241,9 +245,9 @@ class Telemetry:
     """Of all models together; `None` if one of them is unknown."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
-    """A finished run."""
+    """A finished run. Rich and notebooks show its answer and what it cost."""
 
     run_id: str
     problem: str
@@ -273,6 +277,15 @@ class Result:
     """The problem's index among those given to `solve_many`."""
     messages: tuple[Message, ...] = ()
     """The conversation that the run was given; its last turn is the problem."""
+
+    def __repr__(self) -> str:
+        return one_line(self)
+
+    def __rich__(self) -> Group:
+        return rich_view(self)
+
+    def _repr_html_(self) -> str:
+        return html_view(self)
 
     def to_messages(self) -> tuple[Message, ...]:
         """Return the conversation with the answer as its last turn, without the reasoning.
