@@ -47,7 +47,7 @@ types: $(VENV)/lint ## mypy strict and pyright
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(VENV)/docs ## The site, strictly, into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 examples: $(VENV)/test ## Run every example
 	for example in examples/*.py; do echo "== $$example"; $(BIN)/python $$example || exit 1; done
