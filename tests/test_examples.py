@@ -1,4 +1,4 @@
-"""The code in README and docs runs as it stands, and the shell commands in the README are those that exist."""
+"""The code in README and docs runs as it stands, and the make targets that the README names are there."""
 
 import ast
 import os

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+)
 from typing import Any, TypeVar
 
 from weaver_sdk.errors import ConfigurationError, WeaverError
+from weaver_sdk.messages import Messages
 from weaver_sdk.result import Result
 
 T = TypeVar("T")
+Problems = Iterable[str | Messages] | AsyncIterable[str | Messages]
+"""Questions or conversations; an async iterator may take its time for the next one."""
 
 
 async def results_of(
-    problems: Iterable[T],
+    problems: Iterable[T] | AsyncIterable[T],
     solve: Callable[[int, T], Awaitable[Result]],
     concurrency: int,
     *,
@@ -30,42 +41,62 @@ async def results_of(
     Raises:
         ExceptionGroup: at the end, the errors of all problems that failed; each names its problem.
     """
-    waiting = enumerate(problems)
+    places = asyncio.Semaphore(concurrency)
     running: dict[asyncio.Task[Result], int] = {}
+    ended: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
     errors: list[Exception] = []
 
     async def run(index: int, problem: T) -> Result:
         return await solve(index, problem)
 
-    def start_next() -> bool:
-        numbered = next(waiting, None)
-        if numbered is not None:
-            running[asyncio.create_task(run(*numbered))] = numbered[0]
-        return numbered is not None
+    async def start_all() -> None:
+        one_by_one, index = _one_by_one(problems), 0
+        while await places.acquire():
+            try:
+                problem = await anext(one_by_one)
+            except StopAsyncIteration:
+                return
+            task = asyncio.create_task(run(index, problem))
+            running[task] = index
+            task.add_done_callback(ended.put_nowait)
+            index += 1
 
+    starting = asyncio.create_task(start_all())
+    starting.add_done_callback(ended.put_nowait)
     try:
-        while len(running) < concurrency and start_next():
-            pass
-        while running:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                index = running.pop(task)
-                start_next()
-                if task.cancelled():
-                    raise asyncio.CancelledError
-                error = task.exception()
-                if isinstance(error, WeaverError) and not fatal(error):
-                    error.add_note(f"problem {index}")
-                    errors.append(error)
-                else:
-                    yield task.result()
+        more = True
+        while more or running:
+            task = await ended.get()
+            if task is starting:
+                more = False
+                await task  # raises what reading the problems raised
+                continue
+            index = running.pop(task)
+            places.release()  # only now: who takes results slowly is not overrun by them
+            if task.cancelled():
+                raise asyncio.CancelledError
+            error = task.exception()
+            if isinstance(error, WeaverError) and not fatal(error):
+                error.add_note(f"problem {index}")
+                errors.append(error)
+            else:
+                yield task.result()
     finally:
-        for task in running:
+        started = [starting, *running]
+        for task in started:
             task.cancel()
-        if running:
-            await asyncio.wait(running)
+        await asyncio.wait(started)
     if errors:
         raise ExceptionGroup(f"{len(errors)} problems failed", errors)
+
+
+async def _one_by_one(problems: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    if isinstance(problems, AsyncIterable):
+        async for problem in problems:
+            yield problem
+    else:
+        for problem in problems:
+            yield problem
 
 
 def run_alone(

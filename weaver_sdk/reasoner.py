@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from weaver_sdk.backends.base import Backend, Capabilities
 from weaver_sdk.backends.http.response import Timeouts
-from weaver_sdk.batch import results_of, run_alone
+from weaver_sdk.batch import Problems, results_of, run_alone
 from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages, conversation
@@ -177,9 +177,7 @@ class ParallelReasoner:
         )
 
     def __repr__(self) -> str:
-        config = self._config
-        server = config.engine or config.backend or config.base_url or "a server from the environment"
-        return f"<ParallelReasoner {config.model or ''} at {server!r}, strategy {config.strategy!r}>"
+        return f"<ParallelReasoner {self._config.in_words()}>"
 
     async def __aenter__(self) -> Self:
         await self._session()
@@ -231,14 +229,14 @@ class ParallelReasoner:
         return RunStream(prepare)
 
     async def solve_many(
-        self, problems: Iterable[str | Messages], *, concurrency: int = 8, **options: Unpack[RunOptions]
+        self, problems: Problems, *, concurrency: int = 8, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[Result, None]:
         """Solve many problems and yield each result as soon as it is done; `result.index` is the problem's.
 
         A problem that fails does not stop the others.
 
         Args:
-            problems: read one by one, as runs end.
+            problems: read one by one, as runs end; an async iterator too.
             concurrency: runs at once.
             **options: `RunOptions`.
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+import httpx2
+
 from weaver_sdk.backends.base import Api, Backend, Capabilities
 from weaver_sdk.backends.http.response import Timeouts
-from weaver_sdk.backends.http.transport import server_address
+from weaver_sdk.backends.http.transport import display_url, server_address
 from weaver_sdk.engines.engine import Engine
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
@@ -20,7 +22,6 @@ from weaver_sdk.settings import Server, resolve_server
 from weaver_sdk.strategies.choose import StrategyChoice, check_choice
 
 if TYPE_CHECKING:
-    import httpx2
     import openai
 
 ApiChoice = Literal["auto"] | Api
@@ -90,6 +91,14 @@ class SessionConfig:
     def tokens_cost(self) -> bool:
         """Whether tokens cost money: what the user says, else unless the engine is the user's own."""
         return self.engine is None if self.metered is None else self.metered
+
+    def in_words(self) -> str:
+        """Return the model, the server and the strategy, without credentials."""
+        whole = self.engine or self.backend
+        client = self.client or (None if self.base_url else self.http_client)
+        address = str(client.base_url) if client is not None else self.base_url
+        server = repr(whole) if whole is not None else display_url(httpx2.URL(address or ""))
+        return f"{self.model or 'the model'} at {server or 'the default server'}, strategy={self.strategy!r}"
 
     def _check_server(self) -> None:
         """Check that the arguments name exactly one server."""

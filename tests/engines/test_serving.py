@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import socket
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 
 from tests.engines.watching import answers, is_alive, left_in
 from weaver_sdk.engines.llama import LlamaServer
+from weaver_sdk.engines.llama.server import _end
 from weaver_sdk.engines.models import default_model, smollm2
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
 
@@ -55,6 +57,16 @@ async def test_several_run_at_once_and_each_can_run_again(workplace: Path) -> No
     with one as again:
         assert answers(again.url)
     assert left_in(workplace) == []
+
+
+def test_one_that_was_forgotten_says_what_to_use(workplace: Path) -> None:
+    server = LlamaServer(slots=1).start()
+    held = server._engine
+    assert held is not None
+    with pytest.warns(ResourceWarning, match=r"weaver-nano.* was not stopped: use `async with`"):
+        del server
+        gc.collect()
+    _end(held.process)
 
 
 def test_stopping_twice_or_before_the_start_does_nothing() -> None:

@@ -44,6 +44,24 @@ def test_a_key_is_shown_nowhere() -> None:
     assert "sk-secret" not in repr(vars(reasoner))
 
 
+async def test_a_reasoner_names_its_model_its_server_and_its_strategy_in_one_line() -> None:
+    named = ParallelReasoner("m", base_url="http://ann:hidden@given:1/v1?key=hidden", api_key="hidden")
+    assert repr(named) == "<ParallelReasoner m at http://given:1/v1, strategy='auto'>"
+    scripted = ParallelReasoner(backend=CompletionsBackend("m", "http://h/v1", "hidden"), strategy="native")
+    shown = "<ParallelReasoner the model at CompletionsBackend('m', 'http://h/v1'), strategy='native'>"
+    assert repr(scripted) == shown
+    async with openai.AsyncOpenAI(base_url="http://openai/v1", api_key="hidden") as client:
+        assert repr(ParallelReasoner("m", client=client)).startswith(
+            "<ParallelReasoner m at http://openai/v1,"
+        )
+    async with httpx2.AsyncClient(base_url="http://ann:hidden@client/v1") as own:
+        assert repr(ParallelReasoner("m", http_client=own)).startswith(
+            "<ParallelReasoner m at http://client/v1,"
+        )
+    local = repr(ParallelReasoner.local())
+    assert local.startswith("<ParallelReasoner the model at LlamaServer('weaver-nano')")
+
+
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WEAVER_BASE_URL", "WEAVER_API_KEY", "WEAVER_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY"):

@@ -1,6 +1,7 @@
 """`ParallelReasoner`: solve, stream, solve_many, solve_sync."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
 import pytest
@@ -133,6 +134,66 @@ async def test_each_failed_problem_is_named_by_its_index() -> None:
             _ = [result async for result in reasoner.solve_many(PROBLEMS, concurrency=2)]
     told = {str(error): error.__notes__[-1] for error in caught.value.exceptions}
     assert told == {f"broken {n}": f"problem {n}" for n in (1, 4, 6)}
+
+
+async def test_problems_may_come_one_by_one_from_an_async_iterator() -> None:
+    """A result is handed out while the next problem is still waited for, and none is read ahead of need."""
+    coming: asyncio.Queue[str | None] = asyncio.Queue()
+    read = 0
+
+    async def problems() -> AsyncIterator[str]:
+        nonlocal read
+        while (problem := await coming.get()) is not None:
+            read += 1
+            yield problem
+
+    async with (
+        scripted() as reasoner,
+        aclosing(reasoner.solve_many(problems(), concurrency=2)) as results,
+    ):
+        coming.put_nowait(PROBLEMS[0])
+        assert (await anext(results)).answer == "0"
+        for problem in (*PROBLEMS[1:], None):
+            coming.put_nowait(problem)
+        first = await anext(results)
+        assert read <= 4
+        rest = [result async for result in results]
+    assert sorted(result.index for result in (first, *rest)) == [*range(1, 8)]  # type: ignore[type-var]
+    assert {result.index: result.answer for result in rest}.items() <= {n: str(n) for n in range(8)}.items()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_what_reading_the_problems_raises_comes_out_and_ends_the_runs(asynchronous: bool) -> None:
+    def read() -> Iterator[str]:
+        yield PROBLEMS[0]
+        raise LookupError("no more of them")
+
+    async def read_async() -> AsyncIterator[str]:
+        for problem in read():
+            yield problem
+
+    backend = ScriptedBackend(lambda request: Reply(SCRIPT(request.text) or "", hangs=True))
+    async with scripted(backend) as reasoner:
+        with pytest.raises(LookupError, match="no more of them"):
+            async for _ in reasoner.solve_many(read_async() if asynchronous else read()):
+                pass
+    assert backend.running == 0
+
+
+async def test_a_slow_reader_of_results_is_not_overrun() -> None:
+    read = 0
+
+    def problems() -> Iterator[str]:
+        nonlocal read
+        for problem in PROBLEMS:
+            read += 1
+            yield problem
+
+    async with scripted() as reasoner, aclosing(reasoner.solve_many(problems(), concurrency=2)) as results:
+        await anext(results)
+        for _ in range(10_000):  # however long it takes to come back
+            await asyncio.sleep(0)
+        assert read == 3
 
 
 def test_solve_sync_needs_no_event_loop() -> None:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -93,6 +94,18 @@ class LlamaServer:
         self._start_timeout = start_timeout
         self._engine: _Engine | None = None
         self._url = ""
+
+    def __repr__(self) -> str:
+        return f"LlamaServer({self.model_name!r})"
+
+    def __del__(self) -> None:
+        if getattr(self, "_engine", None) is not None:
+            warnings.warn(
+                f"{self!r} was not stopped: use `async with` for it, or for the reasoner that started it",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
 
     @property
     def identity(self) -> str:
