@@ -125,6 +125,13 @@ def test_with_the_settings_on_that_page_it_needs_no_marker(tmp_path: Path) -> No
     assert (code, "1 passed" in said) == (0, True), said
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_a_page_that_names_files_of_the_repository_says_that_they_need_a_clone(page: Path) -> None:
+    text = page.read_text()
+    if re.search(r"\b(benchmarks/|python -m training|make [a-z]+-[a-z]+|make demo)", text):
+        assert re.search(r"\bin a\s+clone\b", text, re.IGNORECASE)
+
+
 def test_every_make_target_that_the_readme_names_is_there() -> None:
     named = set(re.findall(r"`?make ([a-z-]+)`?", (ROOT / "README.md").read_text()))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
