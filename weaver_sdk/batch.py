@@ -40,6 +40,7 @@ async def results_of(
 
     Raises:
         ExceptionGroup: at the end, the errors of all problems that failed; each names its problem.
+        ConfigurationError: `problems` is a text.
     """
     places = asyncio.Semaphore(concurrency)
     running: dict[asyncio.Task[Result], int] = {}
@@ -91,6 +92,8 @@ async def results_of(
 
 
 async def _one_by_one(problems: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    if isinstance(problems, str):  # an iterable, too: of its characters
+        raise ConfigurationError("problems is a text: give a list of problems, or use `solve`")
     if isinstance(problems, AsyncIterable):
         async for problem in problems:
             yield problem

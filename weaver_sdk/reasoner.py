@@ -242,7 +242,7 @@ class ParallelReasoner:
 
         Raises:
             ExceptionGroup: at the end, the errors of all problems that failed; each names its problem.
-            ConfigurationError: `concurrency` is less than 1.
+            ConfigurationError: `concurrency` is less than 1, or `problems` is a text.
         """
         if concurrency < 1:
             raise ConfigurationError(f"concurrency={concurrency}: use 1 or more")

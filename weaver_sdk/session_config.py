@@ -98,7 +98,8 @@ class SessionConfig:
         client = self.client or (None if self.base_url else self.http_client)
         address = str(client.base_url) if client is not None else self.base_url
         server = repr(whole) if whole is not None else display_url(httpx2.URL(address or ""))
-        return f"{self.model or 'the model'} at {server or 'the default server'}, strategy={self.strategy!r}"
+        at = f"{self.model} at" if self.model else "at"
+        return f"{at} {server or 'a server from the environment'}, strategy={self.strategy!r}"
 
     def _check_server(self) -> None:
         """Check that the arguments name exactly one server."""

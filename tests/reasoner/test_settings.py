@@ -48,7 +48,7 @@ async def test_a_reasoner_names_its_model_its_server_and_its_strategy_in_one_lin
     named = ParallelReasoner("m", base_url="http://ann:hidden@given:1/v1?key=hidden", api_key="hidden")
     assert repr(named) == "<ParallelReasoner m at http://given:1/v1, strategy='auto'>"
     scripted = ParallelReasoner(backend=CompletionsBackend("m", "http://h/v1", "hidden"), strategy="native")
-    shown = "<ParallelReasoner the model at CompletionsBackend('m', 'http://h/v1'), strategy='native'>"
+    shown = "<ParallelReasoner at CompletionsBackend('m', 'http://h/v1'), strategy='native'>"
     assert repr(scripted) == shown
     async with openai.AsyncOpenAI(base_url="http://openai/v1", api_key="hidden") as client:
         assert repr(ParallelReasoner("m", client=client)).startswith(
@@ -59,7 +59,7 @@ async def test_a_reasoner_names_its_model_its_server_and_its_strategy_in_one_lin
             "<ParallelReasoner m at http://client/v1,"
         )
     local = repr(ParallelReasoner.local())
-    assert local.startswith("<ParallelReasoner the model at LlamaServer('weaver-nano')")
+    assert local.startswith("<ParallelReasoner at LlamaServer('weaver-nano')")
 
 
 @pytest.fixture(autouse=True)

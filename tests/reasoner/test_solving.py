@@ -286,6 +286,11 @@ async def test_a_concurrency_of_nothing_is_refused() -> None:
         await anext(scripted().solve_many(PROBLEMS, concurrency=0))
 
 
+async def test_one_text_in_place_of_many_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="give a list of problems"):
+        await anext(scripted().solve_many(PROBLEMS[0]))
+
+
 async def test_a_dead_port_is_told_in_one_line() -> None:
     with pytest.raises(WeaverError) as caught:
         await ParallelReasoner(model="m", base_url="http://127.0.0.1:9/v1", retries=0).solve("Q")
