@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Coroutine,
     Iterable,
 )
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from weaver_sdk.errors import ConfigurationError, WeaverError
@@ -51,16 +51,15 @@ async def results_of(
         return await solve(index, problem)
 
     async def start_all() -> None:
-        one_by_one, index = _one_by_one(problems), 0
-        while await places.acquire():
-            try:
-                problem = await anext(one_by_one)
-            except StopAsyncIteration:
-                return
-            task = asyncio.create_task(run(index, problem))
-            running[task] = index
-            task.add_done_callback(ended.put_nowait)
-            index += 1
+        index = 0
+        async with aclosing(_one_by_one(problems)) as one_by_one:
+            await places.acquire()  # before a problem is read, not after
+            async for problem in one_by_one:
+                task = asyncio.create_task(run(index, problem))
+                running[task] = index
+                task.add_done_callback(ended.put_nowait)
+                index += 1
+                await places.acquire()
 
     starting = asyncio.create_task(start_all())
     starting.add_done_callback(ended.put_nowait)
@@ -91,7 +90,7 @@ async def results_of(
         raise ExceptionGroup(f"{len(errors)} problems failed", errors)
 
 
-async def _one_by_one(problems: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+async def _one_by_one(problems: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:
     if isinstance(problems, str):  # an iterable, too: of its characters
         raise ConfigurationError("problems is a text: give a list of problems, or use `solve`")
     if isinstance(problems, AsyncIterable):
