@@ -16,7 +16,7 @@ FLOORS = [
     {"cli"},
     {"reasoner"},
     {"session"},
-    {"opening", "run_options", "batch", "session_gain"},
+    {"opening", "run_options", "question_range", "batch", "session_gain"},
     {"session_config"},
     {"settings", "kept_measures"},
     {"strategies"},

@@ -2,6 +2,7 @@
 
     WeaverError
     ├── ConfigurationError      an argument or setting is wrong or contradicts another
+    ├── QuestionOutOfRange      the packaged model was never trained on such a question
     ├── BackendError            a completion failed at the server
     │   ├── APIStatusError      the server answered with an error (an HTTP status, or one inside a 200)
     │   ├── ConnectionFailed    no connection, or it broke before the response was complete
@@ -54,6 +55,15 @@ def partial_result(error: BaseException) -> Result | None:
 
 class ConfigurationError(WeaverError):
     """An argument or setting is wrong, missing, or contradicts another."""
+
+
+class QuestionOutOfRange(WeaverError):
+    """A question that the packaged model was never trained on: it would answer with a wrong number."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """Why it is outside of the range, in words."""
 
 
 class BackendError(WeaverError):

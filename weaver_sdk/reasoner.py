@@ -15,6 +15,7 @@ from weaver_sdk.errors import ConfigurationError, WeaverError
 from weaver_sdk.events import Event
 from weaver_sdk.messages import Messages, conversation
 from weaver_sdk.options import AnswerForm, Budget, Limits, PrefixForm, Prices, RetryPolicy, Sampling
+from weaver_sdk.question_range import check_range
 from weaver_sdk.result import Result
 from weaver_sdk.run_options import RunOptions, checked
 from weaver_sdk.runtime.run import Run
@@ -147,30 +148,32 @@ class ParallelReasoner:
         cls,
         model: str | Path | None = None,
         *,
+        strategy: StrategyChoice = "auto",
         sampling: Sampling | None = None,
         budget: Budget | None = None,
         max_concurrency: int = 8,
+        context_tokens: int | None = None,
     ) -> Self:
         """Return a reasoner with its own engine, which starts at first use and ends with the reasoner.
 
-        Needs the extra `local`.
+        Needs the extra `local`. The packaged model refuses what it cannot answer: `QuestionOutOfRange`.
 
         Args:
-            model: a GGUF file; the packaged model if not given.
+            model: a GGUF file, "hf:OWNER/REPO[:FILE]" or "smollm2"; the packaged model if not given.
+            strategy: how a problem is solved.
             sampling: greedy if not given.
             budget: how much one run may spend.
             max_concurrency: threads that the engine decodes at once.
+            context_tokens: tokens of one completion, its prompt included: see `LlamaServer`.
 
         Raises:
-            EngineNotInstalled: the extra is missing.
+            EngineStartFailed: the package that holds the model is not installed.
         """
         from weaver_sdk.engines.llama import LlamaServer
-        from weaver_sdk.engines.models import default_model
 
-        packaged = default_model() if model is None else None
         return cls(
-            engine=LlamaServer(packaged or model, slots=max_concurrency),
-            strategy=packaged.strategy if packaged and packaged.strategy else "auto",
+            engine=LlamaServer(model, slots=max_concurrency, context_tokens=context_tokens),
+            strategy=strategy,
             sampling=sampling or Sampling(temperature=0.0),
             budget=budget,
             max_concurrency=max_concurrency,
@@ -287,6 +290,7 @@ class ParallelReasoner:
     ) -> Run:
         checked(options)
         messages = conversation(problem, system=options.get("system"), history=options.get("history") or ())
+        check_range(self._config.engine, options.get("strategy") or self._config.strategy, messages)
         session = await self._session()
         return Run(await session.run_config(messages, options, index), tuple(filter(None, listeners)))
 

@@ -7,7 +7,7 @@ import pytest
 from tests.engines.completions import story
 from weaver_sdk import ParallelReasoner
 from weaver_sdk.engines.llama import LlamaServer
-from weaver_sdk.engines.models import PackagedModel, smollm2
+from weaver_sdk.engines.models import LocalModel, smollm2
 from weaver_sdk.options import Budget, Sampling
 from weaver_sdk.result import Fork, Result
 from weaver_sdk.strategies.best_of import BestOf
@@ -19,7 +19,7 @@ N = 4
 WARM = Sampling(temperature=0.8, seed=7)
 
 
-async def solve(model: PackagedModel | None, strategy: Strategy, problem: str) -> Result:
+async def solve(model: LocalModel | None, strategy: Strategy, problem: str) -> Result:
     engine = LlamaServer(model, slots=N)
     async with ParallelReasoner(engine=engine, strategy=strategy, sampling=WARM) as reasoner:
         return await reasoner.solve(problem, budget=Budget(thread_tokens=300, total_tokens=2000))
@@ -62,7 +62,7 @@ async def test_the_model_itself_judges() -> None:
 
 
 @pytest.mark.parametrize("model", [smollm2(), None], ids=["smollm2", "weaver-nano"])
-async def test_a_plan_is_worked_out(model: PackagedModel | None) -> None:
+async def test_a_plan_is_worked_out(model: LocalModel | None) -> None:
     result = await solve(model, PlanAndSolve(max_steps=4), "Name a fruit, a city and a colour.")
     assert result.strategy == "plan_and_solve"
     assert result.answer

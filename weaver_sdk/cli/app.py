@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from weaver_sdk.cli import chat, doctor, serve, solve, trace
+from weaver_sdk.cli.local import LocalCommand
 
 app = typer.Typer(
     name="weaver",
@@ -21,8 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
-app.command("solve")(solve.solve)
-app.command("chat")(chat.chat)
+app.command("solve", cls=LocalCommand)(solve.solve)
+app.command("chat", cls=LocalCommand)(chat.chat)
 app.command("doctor")(doctor.doctor)
 app.add_typer(serve.app, name="serve")
 app.add_typer(trace.app, name="trace")

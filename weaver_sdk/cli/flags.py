@@ -25,7 +25,7 @@ BaseUrl = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Name of the model at the server; with --local, a GGUF file. Or set WEAVER_MODEL.",
+        help="Name of the model at the server. Or set WEAVER_MODEL.",
     ),
 ]
 ApiKey = Annotated[
@@ -34,7 +34,15 @@ ApiKey = Annotated[
 ]
 Local = Annotated[
     bool,
-    typer.Option("--local", help="Start the embedded engine with the model that comes along."),
+    typer.Option(
+        "--local",
+        help="Start the embedded engine, with the model that comes along, which knows arithmetic only; or as "
+        "`--local MODEL`: hf:OWNER/REPO[:FILE], smollm2, or FILE.gguf.",
+    ),
+]
+ContextTokens = Annotated[
+    int | None,
+    typer.Option("--context-tokens", min=1, help="With --local: tokens of a prompt and its completion."),
 ]
 Strategy = Annotated[
     str | None,

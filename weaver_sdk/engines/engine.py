@@ -52,3 +52,17 @@ class NamesItself(Protocol):
     def identity(self) -> str:
         """Its kind, model and settings: equal for two engines that are equally fast. No port and no key."""
         ...
+
+
+@runtime_checkable
+class SupportsRange(Protocol):
+    """An engine that knows what its model can answer."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's name."""
+        ...
+
+    def outside_range(self, question: str) -> str | None:
+        """Return why the model cannot answer a question, in words; `None` if it can, or nothing is known."""
+        ...

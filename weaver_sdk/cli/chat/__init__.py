@@ -28,6 +28,7 @@ def chat(
     dialect: flags.DialectName = None,
     template: flags.Template = None,
     concurrency: flags.Concurrency = None,
+    context_tokens: flags.ContextTokens = None,
     total_tokens: flags.TotalTokens = None,
     critical_path_tokens: flags.CriticalPathTokens = None,
     thread_tokens: flags.ThreadTokens = None,
@@ -90,6 +91,7 @@ def chat(
             dialect=dialect,
             template=template,
             concurrency=concurrency,
+            context_tokens=context_tokens,
         )
         return await converse(given, settings, resume=resume, plain=plain)
 

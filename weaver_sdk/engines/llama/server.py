@@ -3,46 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
-import importlib.util
-import json
 import logging
 import shutil
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
-from urllib.parse import urlsplit
 
 from weaver_sdk.backends.http.response import Timeouts
+from weaver_sdk.engines.hub import HubModel
 from weaver_sdk.engines.llama.backend import LlamaBackend
-from weaver_sdk.engines.models import PackagedModel, default_model
-from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
+from weaver_sdk.engines.llama.process import EngineProcess, end, is_healthy, spawn, why_it_failed
+from weaver_sdk.engines.models import LocalModel, fetch_in_background, fetch_model, find_model
+from weaver_sdk.errors import ConfigurationError, EngineError, EngineStartFailed
 from weaver_sdk.options import Limits, RetryPolicy
 
 _log = logging.getLogger("weaver_sdk")
-
-_CHILD = Path(__file__).with_name("child.py")
-_LOG_LINES = 12
-"""Lines of the log in an error message."""
-
-
-@dataclass(frozen=True)
-class _Engine:
-    """The process and the files of a running engine."""
-
-    process: subprocess.Popen[str]
-    directory: Path
-
-    @property
-    def log(self) -> Path:
-        return self.directory / "engine.log"
 
 
 class LlamaServer:
@@ -52,23 +30,24 @@ class LlamaServer:
     this process is killed: it exits when the pipe between the two closes.
 
     Args:
-        model: A GGUF file or a packaged model; if not given, the default of `engines.models`.
+        model: What `engines.models.find_model` takes: a GGUF file, "hf:OWNER/REPO[:FILE]", "smollm2"; the
+            packaged model if not given. A model of the hub is downloaded at the start.
         slots: Concurrent completions. A thread of a fork takes one.
-        context_tokens: Tokens that one completion may hold, its prompt included; if not given, 2048 or the
-            packaged model's value. Memory is allocated for `slots * context_tokens`.
+        context_tokens: Tokens that one completion may hold, its prompt included; if not given, 2048, or 4096
+            for the packaged model. Memory is allocated for `slots * context_tokens`.
         threads: CPU threads for inference. More than there are idle cores slows everything down several
             times.
         port: 0 for any free port.
         start_timeout: Seconds to wait until the server is healthy.
 
     Raises:
-        ConfigurationError: a number is out of range.
-        EngineStartFailed: no model is given and none is packaged.
+        ConfigurationError: a number is out of range, or "hf:…" names no repository.
+        EngineStartFailed: the package that holds the model is not installed.
     """
 
     def __init__(
         self,
-        model: Path | str | PackagedModel | None = None,
+        model: Path | str | LocalModel | HubModel | None = None,
         *,
         slots: int = 8,
         context_tokens: int | None = None,
@@ -76,14 +55,9 @@ class LlamaServer:
         port: int = 0,
         start_timeout: float = 120.0,
     ) -> None:
-        if model is None or isinstance(model, PackagedModel):
-            packaged = model or default_model()
-            self.model, self.model_name = packaged.path, packaged.name
-            context_tokens = packaged.context_tokens if context_tokens is None else context_tokens
-        else:
-            self.model = Path(model).expanduser().resolve()
-            self.model_name = self.model.stem
-        context_tokens = 2048 if context_tokens is None else context_tokens
+        self._source = find_model(model)
+        if context_tokens is None:
+            context_tokens = self._source.context_tokens
         for name, value in (("slots", slots), ("context_tokens", context_tokens), ("threads", threads)):
             if value < 1:
                 raise ConfigurationError(f"LlamaServer({name}={value}): use 1 or more")
@@ -92,7 +66,7 @@ class LlamaServer:
         self.threads = threads
         self._port = port
         self._start_timeout = start_timeout
-        self._engine: _Engine | None = None
+        self._engine: EngineProcess | None = None
         self._url = ""
 
     def __repr__(self) -> str:
@@ -110,7 +84,29 @@ class LlamaServer:
     @property
     def identity(self) -> str:
         """Its kind, model and settings, by which measures of it are kept."""
-        return f"llama.cpp {self.model}, {self.slots} x {self.context_tokens} tokens, {self.threads} threads"
+        source = self._source if isinstance(self._source, HubModel) else self._source.path
+        return f"llama.cpp {source}, {self.slots} x {self.context_tokens} tokens, {self.threads} threads"
+
+    @property
+    def model(self) -> Path:
+        """The GGUF file.
+
+        Raises:
+            EngineError: it is not yet downloaded.
+        """
+        if isinstance(self._source, HubModel):
+            raise EngineError(f"{self._source} is downloaded when the engine starts")
+        return self._source.path
+
+    @property
+    def model_name(self) -> str:
+        """The model's name in requests and results."""
+        return self._source.name
+
+    def outside_range(self, question: str) -> str | None:
+        """Return why the model cannot answer a question, in words; `None` if it can, or nothing is known."""
+        known = None if isinstance(self._source, HubModel) else self._source.outside_range
+        return None if known is None else known(question)
 
     @property
     def url(self) -> str:
@@ -168,9 +164,10 @@ class LlamaServer:
         """Start the engine and wait until it is healthy.
 
         Raises:
-            EngineNotInstalled: xllamacpp is missing.
-            EngineStartFailed: the model could not be loaded, or not in time.
+            EngineNotInstalled: xllamacpp is missing, or the library of the hub.
+            EngineStartFailed: the model could not be found, downloaded or loaded, or not in time.
         """
+        self._source = fetch_model(self._source)
         engine = self._spawn()
         try:
             failure = self._await_ready(engine)
@@ -187,7 +184,7 @@ class LlamaServer:
         if engine is None:
             return
         crashed = engine.process.poll()
-        _end(engine.process)
+        end(engine.process)
         if crashed is not None:  # it crashed: keep its log
             shutil.rmtree(engine.directory / "slots", ignore_errors=True)
             _log.warning("the engine exited by itself, with exit status %d: see %s", crashed, engine.log)
@@ -202,7 +199,20 @@ class LlamaServer:
     ) -> None:
         self.stop()
 
+    async def wait(self) -> None:
+        """Wait until the engine ends.
+
+        Raises:
+            EngineError: it ended by itself, or is not running.
+        """
+        if self._engine is None:
+            raise EngineError("the engine is not running: start it, or use it as `async with`")
+        status = await asyncio.to_thread(self._engine.process.wait)
+        if self._engine is not None:
+            raise EngineError(f"the engine exited by itself, with exit status {status}: see {self.log_path}")
+
     async def __aenter__(self) -> LlamaServer:
+        self._source = await fetch_in_background(self._source)
         engine = self._spawn()
         waiting = asyncio.ensure_future(asyncio.to_thread(self._await_ready, engine))
         try:
@@ -223,41 +233,20 @@ class LlamaServer:
     ) -> None:
         self.stop()  # takes milliseconds, and must not be interrupted by a cancellation
 
-    def _spawn(self) -> _Engine:
+    def _spawn(self) -> EngineProcess:
         if self._engine is not None:
             raise EngineError("the engine is already running")
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise EngineNotInstalled('the embedded engine is not installed: pip install "weaver-sdk[local]"')
-        _check_gguf(self.model)
-        directory = Path(tempfile.mkdtemp(prefix="weaver-llama-"))
-        (directory / "slots").mkdir()
-        settings = {
-            "model": str(self.model),
-            "name": self.model_name,
-            "port": self._port,
-            "slots": self.slots,
-            "context_tokens": self.context_tokens,
-            "threads": self.threads,
-            "directory": str(directory),
-        }
-        try:
-            with (directory / "engine.log").open("wb") as log:
-                process = subprocess.Popen(
-                    # -P: do not import from the script's own folder
-                    [sys.executable, "-P", str(_CHILD), json.dumps(settings)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    start_new_session=True,  # a Ctrl-C reaches only this process, which stops the child
-                )
-        except BaseException:
-            shutil.rmtree(directory, ignore_errors=True)
-            raise
-        self._engine = _Engine(process, directory)
+        self._engine = spawn(
+            self.model,
+            name=self.model_name,
+            port=self._port,
+            slots=self.slots,
+            context_tokens=self.context_tokens,
+            threads=self.threads,
+        )
         return self._engine
 
-    def _await_ready(self, engine: _Engine) -> str | None:
+    def _await_ready(self, engine: EngineProcess) -> str | None:
         """Block until the server is healthy; return the failure, if any."""
         deadline = time.monotonic() + self._start_timeout
         timer = threading.Timer(self._start_timeout, engine.process.kill)  # a pipe has no read timeout
@@ -267,7 +256,7 @@ class LlamaServer:
             with cast("IO[str]", engine.process.stdout) as report:
                 url = report.readline().strip()
             while url and engine.process.poll() is None:
-                if _is_healthy(url):
+                if is_healthy(url):
                     self._url = url
                     return None
                 time.sleep(0.02)
@@ -277,54 +266,13 @@ class LlamaServer:
             return f"it was not ready after {self._start_timeout:g} s; a larger start_timeout may help"
         return f"it exited with status {engine.process.wait()}"
 
-    def _start_failed(self, engine: _Engine, failure: str) -> EngineStartFailed:
-        _end(engine.process)
+    def _start_failed(self, engine: EngineProcess, failure: str) -> EngineStartFailed:
+        end(engine.process)
         shutil.rmtree(engine.directory / "slots", ignore_errors=True)
         self._engine, self._url = None, ""
-        lines = engine.log.read_text(errors="replace").splitlines()
-        advice = ""
-        if any("couldn't bind" in line for line in lines):
-            advice = f" Port {self._port} is taken: choose another, or 0 for any free one."
-        elif any("failed to load model" in line for line in lines):
-            advice = f" {self.model} is damaged, or this llama.cpp does not support it."
-        log_end = "\n".join(f"  {line}" for line in lines[-_LOG_LINES:])
-        return EngineStartFailed(
-            f"llama.cpp did not start: {failure}.{advice} The end of its log ({engine.log}):\n{log_end}"
-        )
+        return EngineStartFailed(why_it_failed(engine, failure, self.model, self._port))
 
-    def _discard(self, engine: _Engine) -> None:
-        _end(engine.process)
+    def _discard(self, engine: EngineProcess) -> None:
+        end(engine.process)
         shutil.rmtree(engine.directory, ignore_errors=True)
         self._engine, self._url = None, ""
-
-
-def _check_gguf(model: Path) -> None:
-    try:
-        with model.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise EngineStartFailed(f"the model file cannot be read: {error}") from error
-    if magic != b"GGUF":
-        raise EngineStartFailed(
-            f"{model} is not a GGUF file (it begins with {magic!r}): pass the path of a *.gguf model"
-        )
-
-
-def _is_healthy(url: str) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5.0)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Kill and reap: the server has nothing to save."""
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
