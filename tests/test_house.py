@@ -133,7 +133,7 @@ def test_who_knows_an_engine_by_its_class() -> None:
         for file in FILES
         if room_of(file) != "engines" and breaches([file], *ENGINES)
     }
-    assert known == {"reasoner.py", "cli/serve.py", "cli/server.py"}
+    assert known == {"reasoner.py", "cli/serve.py"}
     assert breaches_at_the_top(ROOT / name for name in known) == []
 
 

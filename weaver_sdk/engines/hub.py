@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -82,33 +83,47 @@ class HubModel:
         import httpx2
         from huggingface_hub import HfApi
 
-        api = HfApi(library_name="weaver-sdk")
+        api = HfApi(os.environ.get("HF_ENDPOINT"), library_name="weaver-sdk")
         try:
-            file = self.file or self._choose(api)
-            _log.info("fetching %s of %s%s, if it is not in the cache", file, HUB, self.repo)
-            first, *_ = [api.hf_hub_download(self.repo, part) for part in parts_of(file)]
+            return self._fetch(api)
         except (httpx2.HTTPError, OSError) as error:  # the library's own errors are kinds of these
-            raise EngineStartFailed(
-                self._explained(error, api)
-            ) from None  # it holds the request, and so the token
-        return Path(first)
+            message = self._explained(error, api)
+        raise EngineStartFailed(message)  # not chained: the error holds the request, and so the token
 
-    def _choose(self, api: HfApi) -> str:
-        """Return the file to take, of those that the hub lists, or else of those in the cache."""
+    def _fetch(self, api: HfApi) -> Path:
         import httpx2
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError
+
+        cached = False
+        try:
+            # asked in this way, the library does not try for half a minute where there is no network
+            files = [file.rfilename for file in api.model_info(self.repo, timeout=10.0).siblings or ()]
+        except (httpx2.HTTPError, OSError) as error:
+            if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
+                raise
+            cached, files = True, self._cached(api)
+            if not (self.file in files if self.file else gguf_files(files)):
+                raise
+        file = self._chosen(files)
+        _log.info("model %s: %s, downloaded if it is not in the cache", self, file)
+        parts = [api.hf_hub_download(self.repo, part, local_files_only=cached) for part in parts_of(file)]
+        return Path(parts[0])
+
+    def _cached(self, api: HfApi) -> list[str]:
+        from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
-            files: Iterable[str] = api.list_repo_files(self.repo)
-        except HfHubHTTPError:
-            raise
-        except (httpx2.TransportError, OSError) as unreachable:
-            try:
-                folder = Path(api.snapshot_download(self.repo, local_files_only=True))
-            except LocalEntryNotFoundError:
-                raise unreachable from None
-            files = [file.relative_to(folder).as_posix() for file in folder.rglob("*.gguf")]
-        return choose_file(str(self), files)
+            folder = Path(api.snapshot_download(self.repo, local_files_only=True))
+        except LocalEntryNotFoundError:
+            return []
+        return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+
+    def _chosen(self, files: list[str]) -> str:
+        if self.file is None:
+            return choose_file(str(self), files)
+        if self.file not in files:
+            raise EngineStartFailed(f"{self}: the repository has no such file; {_listed(gguf_files(files))}")
+        return self.file
 
     def _explained(self, error: Exception, api: HfApi) -> str:
         from huggingface_hub import errors
@@ -121,12 +136,6 @@ class HubModel:
             )
         if isinstance(error, errors.RepositoryNotFoundError):
             return f"{self}: no such repository at {place}, or a private one: for that set HF_TOKEN"
-        if isinstance(error, errors.RemoteEntryNotFoundError):
-            try:
-                listed = _listed(gguf_files(api.list_repo_files(self.repo)))
-            except OSError as another:
-                return self._explained(another, api)
-            return f"{self}: the repository has no file {self.file!r}; {listed}"
         status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
         if status in (401, 403):
             return f"{self}: {place} refuses the token (HTTP {status}): set another HF_TOKEN, or none"

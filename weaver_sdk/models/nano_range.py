@@ -35,7 +35,7 @@ def outside_range(question: str) -> str | None:
     text = " ".join(question.split())
     text = re.sub(f"^{_ASKS}", "", _END.sub("", text), flags=re.IGNORECASE)
     if extreme := _EXTREME.fullmatch(text):
-        items = re.split(r" ?, ?and | ?, ?| and ", extreme["listed"] or extreme["called"])
+        items = re.split(r" ?, ?(?:and ?)?| ?and ?", extreme["listed"] or extreme["called"])
         if not all(re.fullmatch(_PRODUCT, item) for item in items):
             return _FORMS
         return _outside([_factors(item) for item in items], compared=True)
