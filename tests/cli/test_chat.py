@@ -186,7 +186,7 @@ def test_the_packaged_model_takes_each_question_by_itself(weaver: Weaver) -> Non
     done = weaver("chat", "--local", input="Compute 47*86 + 93*12\nCompute 12*7 + 35*4\n")
     assert done.exit_code == 0, done.output
     assert "takes each question by itself" in done.stdout
-    assert "--local smollm2" in done.stdout
+    assert "/model smollm2" in done.stdout
     assert "851500 is 5158" in done.stdout
     assert "5158" in done.stdout
     assert "224" in done.stdout
@@ -195,7 +195,7 @@ def test_the_packaged_model_takes_each_question_by_itself(weaver: Weaver) -> Non
 def test_the_packaged_model_is_not_asked_what_it_cannot_answer(weaver: Weaver, tmp_path: Path) -> None:
     done = weaver("chat", "--local", input="Who are you?\nCompute 47*86 + 93*12\n")
     assert done.exit_code == 0, done.output
-    assert "cannot answer this: it is not written in a form" in done.stdout
+    assert "cannot answer this: it is no arithmetic in a form" in done.stdout
     assert "5158" in done.stdout
     assert "Who are you?" not in "".join(file.read_text() for file in journals(tmp_path))
 

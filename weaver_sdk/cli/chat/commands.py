@@ -163,7 +163,11 @@ async def _quit(chat: Chat, rest: str) -> None:
 
 COMMANDS: dict[str, Command] = {
     "help": Command("/help", "this list", _help),
-    "model": Command("/model [NAME]", "which model answers; or take another one of the server", _model),
+    "model": Command(
+        "/model [NAME]",
+        "which model answers; or take another one: of the server, or with --local a GGUF file",
+        _model,
+    ),
     "mode": Command("/mode [parallel|sequential|both]", "how to think; both is a race of the two", _mode),
     "budget": Command("/budget [total=N thread=N seconds=N …|off]", "what a turn may spend", _budget),
     "reasoning": Command("/reasoning [show|fold|hide]", "what is seen of the reasoning", _reasoning),

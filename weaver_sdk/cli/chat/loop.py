@@ -17,7 +17,7 @@ from weaver_sdk.cli.chat.prompt import PipePrompt, Prompt, terminal_prompt
 from weaver_sdk.cli.chat.settings import Settings
 from weaver_sdk.cli.chat.turns import take_turn
 from weaver_sdk.cli.consoles import is_screen, output_console
-from weaver_sdk.cli.local import DIGITS, GENERAL_MODEL, refused
+from weaver_sdk.cli.local import DIGITS, GENERAL_MODEL_IN_CHAT, refused
 from weaver_sdk.cli.screen import Screen
 from weaver_sdk.cli.server import ServerChoice, build_reasoner, choose_server
 from weaver_sdk.errors import WeaverError
@@ -104,7 +104,9 @@ class _Room:
     async def ask(self, question: str) -> None:
         """Take a turn, unless the packaged model cannot answer."""
         if (refusal := refused(self._choice, question)) is not None:
-            self.screen.console.print(Text(safe(refusal), style="yellow"), soft_wrap=True)
+            self.screen.console.print(
+                Text(safe(f"{refusal}; {GENERAL_MODEL_IN_CHAT}"), style="yellow"), soft_wrap=True
+            )
             return
         if self._reasoner is None:
             await self.open()
@@ -153,7 +155,7 @@ class _Room:
             self._say("no server was named, so the embedded engine answers; --base-url names one")
         if self._choice.single_turn:
             self._say(f"the packaged model takes each question by itself, and knows only {KNOWS}")
-            self._say(f"for anything else {GENERAL_MODEL}")
+            self._say(GENERAL_MODEL_IN_CHAT)
             self._say(DIGITS)
         for turn in self.conversation.turns:
             self._say(f"› {one_line(turn.question)}\n  {one_line(turn.answer) or '(no answer)'}")
