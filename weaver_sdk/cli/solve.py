@@ -162,7 +162,7 @@ async def _solve(
                     raise
                 # nobody reads the answer any more: this ends the command without a word
                 raise BrokenPipeError(errno.EPIPE, "the pipe was closed") from None
-    if choice.single_turn and not quiet:
+    if choice.single_turn and watched.result is not None and not quiet:
         view.print(DIGITS, style="dim")
     if json:
         if watched.result is not None:
