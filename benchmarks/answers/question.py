@@ -54,7 +54,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Whole:
-    """The answer to a question of one piece: present if it has the sign anywhere, and at least `words` words."""
+    """An answer of one piece: present if it has the sign anywhere, and at least `words` words."""
 
     sign: str = r"\w"
     words: int = 1

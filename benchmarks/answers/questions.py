@@ -35,13 +35,14 @@ THREE_OR_MORE = (
     ),
     Question(
         "dinners",
-        "Plan a vegetarian dinner for each day from Monday to Friday: name the dish, its ingredients and how to "
-        "prepare it.",
+        "Plan a vegetarian dinner for each day from Monday to Friday: name the dish, its ingredients and "
+        "how to prepare it.",
         (Named("Monday"), Named("Tuesday"), Named("Wednesday"), Named("Thursday"), Named("Friday")),
     ),
     Question(
         "training",
-        "Make a four-week training plan for beginners in each of three sports: running, swimming and cycling.",
+        "Make a four-week training plan for beginners in each of three sports: running, swimming and "
+        "cycling.",
         (
             Named("running", r"\brun(?:ning|s|ner)?\b|\bjog", 25),
             Named("swimming", r"\bsw[ia]m", 25),
@@ -50,8 +51,8 @@ THREE_OR_MORE = (
     ),
     Question(
         "emails",
-        "Write three short e-mails: one asks the landlord to repair the heating, one thanks a colleague for her "
-        "help with moving house, one cancels an appointment with the dentist.",
+        "Write three short e-mails: one asks the landlord to repair the heating, one thanks a colleague "
+        "for her help with moving house, one cancels an appointment with the dentist.",
         (
             Named("landlord", r"landlord|\bheat(?:ing|er)?\b|radiator", 20),
             Named("colleague", r"colleague|\bmov(?:e|ing)\b", 20),
@@ -60,8 +61,9 @@ THREE_OR_MORE = (
     ),
     Question(
         "letters",
-        "Write three short letters from a school to the parents of a class: an invitation to the summer party, "
-        "a reminder of the swimming lessons, and a notice that the school bus leaves later from Monday on.",
+        "Write three short letters from a school to the parents of a class: an invitation to the summer "
+        "party, a reminder of the swimming lessons, and a notice that the school bus leaves later from "
+        "Monday on.",
         (
             Named("summer party", r"summer|party", 20),
             Named("swimming lessons", r"swim", 20),
@@ -70,8 +72,8 @@ THREE_OR_MORE = (
     ),
     Question(
         "products",
-        "Write a product text of two or three sentences for each of these: a bamboo toothbrush, a steel water "
-        "bottle, a wool blanket and a bicycle bell.",
+        "Write a product text of two or three sentences for each of these: a bamboo toothbrush, a steel "
+        "water bottle, a wool blanket and a bicycle bell.",
         (
             Named("toothbrush", r"toothbrush"),
             Named("bottle", r"bottle"),
@@ -90,8 +92,8 @@ THREE_OR_MORE = (
     ),
     Question(
         "stories",
-        "Write three very short stories of about 80 words each: one about a lighthouse keeper, one about a lost "
-        "dog, one about a broken clock.",
+        "Write three very short stories of about 80 words each: one about a lighthouse keeper, one about "
+        "a lost dog, one about a broken clock.",
         (
             Named("lighthouse keeper", r"lighthouse|keeper", 40),
             Named("lost dog", r"\bdog\b", 40),
@@ -106,15 +108,15 @@ THREE_OR_MORE = (
     ),
     Question(
         "classes",
-        "Write three Python classes: Stack, Queue and LinkedList, each with methods to add, to remove and to "
-        "count elements.",
+        "Write three Python classes: Stack, Queue and LinkedList, each with methods to add, to remove and"
+        " to count elements.",
         (Function("Stack"), Function("Queue"), Function("LinkedList")),
     ),
     Question(
         "queries",
-        "There are two tables, customers(id, name, city) and orders(id, customer_id, total, day). Write three SQL "
-        "queries and explain each in a sentence: the customers without orders, the sum of the totals for each "
-        "city, and the ten largest orders with the name of the customer.",
+        "There are two tables, customers(id, name, city) and orders(id, customer_id, total, day). Write "
+        "three SQL queries and explain each in a sentence: the customers without orders, the sum of the "
+        "totals for each city, and the ten largest orders with the name of the customer.",
         (
             Statement(
                 "customers without orders",
@@ -129,8 +131,8 @@ THREE_OR_MORE = (
     ),
     Question(
         "tables",
-        "Make three Markdown tables of four rows each: European capitals with country and river, planets with "
-        "diameter and number of moons, and programming languages with year and author.",
+        "Make three Markdown tables of four rows each: European capitals with country and river, planets "
+        "with diameter and number of moons, and programming languages with year and author.",
         (
             Named("capitals", r"capital", 12),
             Named("planets", r"planet", 12),
@@ -139,8 +141,8 @@ THREE_OR_MORE = (
     ),
     Question(
         "lessons",
-        "Write a lesson outline for ten-year-olds on each of these topics: fractions, the water cycle and "
-        "volcanoes. Give an aim, three steps and a piece of homework for each.",
+        "Write a lesson outline for ten-year-olds on each of these topics: fractions, the water cycle and"
+        " volcanoes. Give an aim, three steps and a piece of homework for each.",
         (
             Named("fractions", r"\bfraction", 30),
             Named("water cycle", r"water cycle|evaporation", 30),
@@ -149,8 +151,8 @@ THREE_OR_MORE = (
     ),
     Question(
         "characters",
-        "Give a JSON list of four invented characters for a fantasy novel, each an object with the keys name, "
-        "occupation, appearance and backstory (two sentences).",
+        "Give a JSON list of four invented characters for a fantasy novel, each an object with the keys "
+        "name, occupation, appearance and backstory (two sentences).",
         tuple(Entry(number, ("name", "occupation", "appearance", "backstory")) for number in (1, 2, 3, 4)),
     ),
     Question(
@@ -185,8 +187,8 @@ THREE_OR_MORE = (
     ),
     Question(
         "readme",
-        "Write the sections Installation, Usage, Configuration and Contributing of the README of a command-line "
-        "tool called tidy, which sorts the files of a folder by their kind.",
+        "Write the sections Installation, Usage, Configuration and Contributing of the README of a "
+        "command-line tool called tidy, which sorts the files of a folder by their kind.",
         (
             Named("Installation", r"\binstall", 8),
             Named("Usage", r"\busage\b|\buse\b", 8),
@@ -199,14 +201,14 @@ THREE_OR_MORE = (
 TWO = (
     Question(
         "two functions",
-        "Write a Python function that checks whether a number is prime, and one that reverses the order of the "
-        "words of a sentence.",
+        "Write a Python function that checks whether a number is prime, and one that reverses the order "
+        "of the words of a sentence.",
         (Function("prime", r"\w*prime\w*"), Function("words", r"\w*(?:reverse|words?|sentence)\w*")),
     ),
     Question(
         "two letters",
-        "Write a letter of complaint to an airline about lost luggage, and a letter of thanks to a hotel for its "
-        "service.",
+        "Write a letter of complaint to an airline about lost luggage, and a letter of thanks to a hotel "
+        "for its service.",
         (
             Named("airline", r"airline|luggage|baggage|flight|complaint", 30),
             Named("hotel", r"\bhotel|\bstay\b|\bthank(?:s|ful)?[- ](?:letter|note)|letter of thanks", 30),
@@ -259,7 +261,8 @@ ONE_PIECE = (
     ),
     Question(
         "dates",
-        "Give a regular expression that matches dates such as 2026-11-25, and say in one sentence how it works.",
+        "Give a regular expression that matches dates such as 2026-11-25, and say in one sentence how it "
+        "works.",
         (Whole(r"\\d|\[0-9\]", 8),),
     ),
     Question(
@@ -269,8 +272,8 @@ ONE_PIECE = (
     ),
     Question(
         "train",
-        "A train leaves at 9:40 and takes 2 hours and 35 minutes. It waits 15 minutes on the way, which is not "
-        "counted in that. When does it arrive?",
+        "A train leaves at 9:40 and takes 2 hours and 35 minutes. It waits 15 minutes on the way, which "
+        "is not counted in that. When does it arrive?",
         (Whole(r"\b12[:.]30\b"),),
     ),
 )
