@@ -1,0 +1,50 @@
+"""Whether a text ends where its writer meant it to, as far as the text itself can tell."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.answers.layout import lines_of, open_fence, words
+
+_GOES_ON = re.compile(
+    r"(?:[,(–—-]|\b(?:a|an|and|are|as|at|but|by|for|from|has|have|if|in|is|of|on|or|our|that|the|their|this|to|"
+    r"was|which|will|with|you|your))$",
+    re.IGNORECASE,
+)
+"""What no text ends with."""
+_GREETING = re.compile(
+    r"(?:regards|wishes|sincerely|truly|thanks|thank you|yours|love|cheers|faithfully|respectfully),$",
+    re.I,
+)
+_SHORT = 8
+"""Words up to which a line needs no full stop: a name, a title, an entry of a list."""
+
+
+def is_cut(text: str) -> bool:
+    """Return whether a text stops in the middle: in a sentence, or in a block of code that is not closed.
+
+    A line of a list needs a full stop only if the one before it has one.
+    """
+    if open_fence(text):
+        return True
+    lines = [line for line in lines_of(text) if line.kind not in ("rule", "fence")]
+    if not lines:
+        return False
+    last = lines[-1]
+    said = _plain(last.text or last.title)
+    if last.kind in ("code", "row") or not said:
+        return False
+    if said[-1] in ".!?:;…)]}\"'`”’" or not said[-1].isascii():
+        return _GREETING.search(said) is None and said.endswith(":") and words(said) > _SHORT
+    if _GREETING.search(said):
+        return False
+    if _GOES_ON.search(said):
+        return True
+    if last.kind == "item":
+        before = [_plain(line.text) for line in lines[:-1] if line.kind == "item"]
+        return words(said) > _SHORT and bool(before) and before[-1].endswith(".")
+    return last.kind == "text" and words(said) > _SHORT
+
+
+def _plain(text: str) -> str:
+    return text.strip().rstrip("*_").strip()
