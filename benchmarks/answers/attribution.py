@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from benchmarks.answers.layout import Line, lines_of, words
 from benchmarks.answers.question import Named
 
-_CLOSING = re.compile(
-    r"\b(?:conclusion|summary|overall|in short|in the end|comparison|recommendation)\b", re.I
+_CLOSING = re.compile(r"\W*(?:in |the )?(?:conclusion|summary|overall|short|end|comparison)\b", re.I)
+_NEXT_ONE = re.compile(
+    r"\W*(?:(?:e-?mail|letter|story|text|product|job|lesson|table)\s*#?\d|subject\b)", re.I
 )
-_NUMBERED = re.compile(r"\W*(?:[a-z-]+\s*)?#?\d+\b|\W*subject\b", re.I)
+"""Headings that begin another text without naming what it is about."""
 _SHORT_LINE = 8
+"""From this level on a line is a heading only if it names something."""
 
 
 @dataclass
@@ -25,90 +27,108 @@ class Said:
     """What is said about one thing."""
 
     texts: list[str] = field(default_factory=list)
+    """Sentences about it alone, and other lines."""
     words: float = 0.0
     """A sentence about two things counts half for each."""
 
 
-@dataclass
-class _About:
-    """What the text is about at one place of the answer."""
-
-    named: Named | None = None
-    level: int = 0
-    """Of the heading that says so; 0 if it was a sentence, so that the next one may say otherwise."""
-
-
 def said_about(answer: str, things: Sequence[Named]) -> dict[str, Said]:
     """Return what an answer says about each thing, by its name."""
-    said = {thing.name: Said() for thing in things}
-    about = _About()
-    columns: list[list[Named]] | None = None  # of the table we are in
+    reading = _Reading(things)
     for line in lines_of(answer):
-        if line.kind != "row":
-            columns = None
+        reading.read(line)
+    return reading.said
+
+
+class _Reading:
+    """What the text is about at one place of the answer, and what was said up to there."""
+
+    def __init__(self, things: Sequence[Named]) -> None:
+        self.said = {thing.name: Said() for thing in things}
+        self._things = things
+        self._about: Named | None = None
+        self._level = (
+            0  # of the heading that says so; 0 for a sentence, after which the next may say otherwise
+        )
+        self._unnamed: list[str] | None = (
+            None  # after a break, what came before a name: a letter names it late
+        )
+        self._columns: list[list[Named]] | None = None  # of the table we are in
+
+    def read(self, line: Line) -> None:
+        """Take the next line."""
+        if line.kind == "row":
+            self._row(line)
+            return
+        self._columns = None
         if line.kind == "rule":
-            about = _About()
-        elif line.kind == "row":
-            if columns is None:
-                columns = [named_in(cell, things) for cell in line.cells]
-            elif line.text:
-                _read_row(line, columns, about, things, said)
+            self._turn(None, unnamed=[])
         elif line.kind == "code":
-            _credit(line.text, [about.named], said)
+            self._credit(line.text, [self._about])
         elif line.kind != "fence":
-            title = _turn(line, about, things)
-            for sentence in re.split(r"(?<=[.!?])\s+", f"{title} {line.text}".strip()):
-                _credit(sentence, _named_by(sentence, about, things), said)
-    return said
+            content = f"{line.title} {line.text}" if self._is_content(line) else line.text
+            for sentence in filter(None, re.split(r"(?<=[.!?])\s+", content.strip())):
+                self._sentence(sentence)
+
+    def _turn(self, about: Named | None, *, level: int = 0, unnamed: list[str] | None = None) -> None:
+        self._about, self._level, self._unnamed = about, level, unnamed
+
+    def _is_content(self, line: Line) -> bool:
+        """Turn to what a title says; return whether the title itself is content."""
+        if not line.title:
+            if _CLOSING.match(line.text):
+                self._turn(None)
+            return False
+        named = self._named_in(line.title)
+        outer = not self._level or line.level <= self._level
+        if len(named) == 1 and (outer or line.level < _SHORT_LINE):
+            self._turn(named[0], level=line.level)
+            return False
+        if line.level >= _SHORT_LINE:
+            return True
+        if outer and _NEXT_ONE.match(line.title):
+            self._turn(None, unnamed=[])
+        elif len(named) > 1 or (outer and _CLOSING.match(line.title)):
+            self._turn(None)
+        elif outer:  # a heading beside that of a thing may belong to it, or be the title of another
+            self._turn(None if line.level < self._level else self._about, unnamed=self._unnamed)
+        return bool(line.text)
+
+    def _sentence(self, sentence: str) -> None:
+        named = [] if self._level else self._named_in(sentence)
+        if len(named) == 1:
+            for before in self._unnamed or ():
+                self._credit(before, [*named])
+            self._turn(named[0])
+        elif named:
+            self._turn(None)
+        elif self._about is None and self._unnamed is not None:
+            self._unnamed.append(sentence)
+        self._credit(sentence, [*named] or [self._about])
+
+    def _row(self, row: Line) -> None:
+        if self._columns is None:
+            self._columns = [self._named_in(cell) for cell in row.cells]
+            if not self._level and len(of_table := self._named_in(row.text)) == 1:
+                self._turn(of_table[0])
+        elif row.text and not self._level and len(of_row := self._named_in(row.title)) == 1:
+            self._credit(" ".join(row.cells[1:]), [*of_row])
+        else:
+            for cell, of_column in zip(row.cells, self._columns, strict=False):
+                own = of_column[0] if len(of_column) == 1 and not self._level else self._about
+                self._credit(cell, [own])
+
+    def _named_in(self, text: str) -> list[Named]:
+        return named_in(text, self._things)
+
+    def _credit(self, text: str, about: Sequence[Named | None]) -> None:
+        for named in about:
+            if named is not None and text.strip():
+                self.said[named.name].words += words(text) / len(about)
+                if len(about) == 1:
+                    self.said[named.name].texts.append(text)
 
 
 def named_in(text: str, things: Iterable[Named]) -> list[Named]:
     """Return the things that a text names."""
     return [thing for thing in things if re.search(thing.sign or re.escape(thing.name), text, re.IGNORECASE)]
-
-
-def _turn(line: Line, about: _About, things: Sequence[Named]) -> str:
-    """Note what the text is about from a heading on; return the title if it is content, else ""."""
-    named = named_in(line.title, things)
-    if not line.title:
-        if line.level == 0 and _CLOSING.match(line.text):
-            about.named, about.level = None, 0
-        return ""
-    outer = not about.level or line.level <= about.level
-    if len(named) == 1 and (outer or line.level < _SHORT_LINE):
-        about.named, about.level = named[0], line.level
-        return ""
-    if line.level >= _SHORT_LINE:
-        return line.title  # an item or a short line that names none, or stands inside a section
-    if _CLOSING.search(line.title) or _NUMBERED.match(line.title) or len(named) > 1:
-        about.named, about.level = None, 0
-    elif outer:
-        about.named, about.level = (None if line.level < about.level else about.named), 0
-    return line.title if line.text else ""
-
-
-def _named_by(sentence: str, about: _About, things: Sequence[Named]) -> list[Named | None]:
-    """Return what a sentence is about, and note it."""
-    if not about.level and (named := named_in(sentence, things)):
-        about.named = named[0] if len(named) == 1 else None
-        return [*named]
-    return [about.named]
-
-
-def _read_row(
-    line: Line, columns: list[list[Named]], about: _About, things: Sequence[Named], said: dict[str, Said]
-) -> None:
-    if about.level:
-        _credit(line.text, [about.named], said)
-    elif len(of_row := named_in(line.title, things)) == 1:
-        _credit(" ".join(line.cells[1:]), [*of_row], said)
-    else:
-        for cell, of_column in zip(line.cells, columns, strict=False):
-            _credit(cell, [*(of_column if len(of_column) == 1 else [about.named])], said)
-
-
-def _credit(text: str, about: Sequence[Named | None], said: dict[str, Said]) -> None:
-    for named in about:
-        if named is not None and text.strip():
-            said[named.name].texts.append(text)
-            said[named.name].words += words(text) / len(about)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.answers.attribution import said_about
 from benchmarks.answers.ends import is_cut
-from benchmarks.answers.layout import open_fence, words
+from benchmarks.answers.layout import words
 from benchmarks.answers.pieces import definition, entries, items, statements
 from benchmarks.answers.question import Entry, Function, Item, Named, Part, Question, Statement, Whole
 
@@ -38,14 +38,18 @@ def measured(question: Question, answer: str) -> Measured:
     texts = part_texts(question, answer)
     missing = tuple(name_of(part) for part, text in zip(question.parts, texts, strict=True) if text is None)
     found = [text for text in texts if text]
-    cut = sum(is_cut(text) for text in found if not open_fence(text))
+    prose = [
+        text
+        for part, text in zip(question.parts, texts, strict=True)
+        if text and isinstance(part, Named | Item)
+    ]
     return Measured(
         words=words(answer),
         asked=len(question.parts),
         present=len(question.parts) - len(missing),
         missing=missing,
         repeated=sum(_repeated(found)),
-        cut=max(cut, int(is_cut(answer))),
+        cut=max(sum(map(is_cut, prose)), int(is_cut(answer))),
     )
 
 

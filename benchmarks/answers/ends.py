@@ -41,7 +41,7 @@ def is_cut(text: str) -> bool:
     if _GOES_ON.search(said):
         return True
     if last.kind == "item":
-        before = [_plain(line.text) for line in lines[:-1] if line.kind == "item"]
+        before = [_plain(line.text or line.title) for line in lines[:-1] if line.kind == "item"]
         return words(said) > _SHORT and bool(before) and before[-1].endswith(".")
     return last.kind == "text" and words(said) > _SHORT
 

@@ -18,7 +18,7 @@ _ITEM = re.compile(r"(\s*)(?:[-*+•]|\d{1,2}[.)])\s+(.*)")
 _LEAD = re.compile(
     r"(?:(?:\*\*|__)(?P<bold>.+?)(?:\*\*|__)\s*[:.–-]*|(?P<plain>[^:.!?]{1,60}):)\s*(?P<rest>.*)"
 )
-_SUBJECT = re.compile(r"\W*(?:subject|title)\W*:\W*(.*)", re.IGNORECASE)
+_SUBJECT = re.compile(r"\W*(?:subject|title)\W*:", re.IGNORECASE)
 _RULE = re.compile(r"\s*([-*_=])(?:\s*\1){2,}\s*$")
 _TABLE_RULE = re.compile(r"[\s|:+-]+$")
 
@@ -80,15 +80,15 @@ def _line(raw: str, fence: str | None) -> Line:
         return Line("heading", "", hashes[2].strip("*_# "), len(hashes[1]), fence)
     if bold := _BOLD_LINE.match(stripped):
         return Line("heading", "", bold[2], 7, fence)
-    if subject := _SUBJECT.match(stripped):
-        return Line("heading", "", subject[1], 7, fence)
+    if _SUBJECT.match(stripped):
+        return Line("heading", "", stripped.strip("*_ "), 7, fence)
     item = _ITEM.match(raw)
     said = item[2] if item else stripped
     lead = _LEAD.match(said)
     title = (lead["bold"] or lead["plain"] or "") if lead else ""
     rest = lead["rest"] if lead else said
     if item:
-        if not lead and words(said) <= 6:
+        if not lead and words(said) <= 6 and not said.endswith((".", "!", "?")):
             title, rest = said, ""
         return Line("item", rest, title, 10 + len(item[1].expandtabs(4)), fence)
     if lead and (lead["bold"] or words(title) <= 6):

@@ -60,7 +60,10 @@ def items(answer: str, least: int) -> list[str]:
         full = [text for text in _sections(lines, level) if words(text) >= least]
         if len(full) >= 2:
             return full
-    paragraphs = re.split(r"\n\s*\n", answer)
+    paragraphs = (
+        "\n".join(line.text for line in lines_of(paragraph) if line.kind == "text")
+        for paragraph in re.split(r"\n\s*\n", answer)
+    )
     return [text for text in paragraphs if words(text) >= least]
 
 

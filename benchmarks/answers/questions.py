@@ -55,7 +55,7 @@ THREE_OR_MORE = (
         "for her help with moving house, one cancels an appointment with the dentist.",
         (
             Named("landlord", r"landlord|\bheat(?:ing|er)?\b|radiator", 20),
-            Named("colleague", r"colleague|\bmov(?:e|ing)\b", 20),
+            Named("colleague", r"colleague|\bmov(?:e|ing)\b|thank(?:s| you)[\w ]* help", 20),
             Named("dentist", r"dentist|dental|appointment", 20),
         ),
     ),

@@ -73,7 +73,7 @@ def _server(record: Record, rows: Sequence[Checked], timed: bool) -> Iterator[st
         yield f"Tokens a second by streams at once: {speeds}: side by side the server gains {most:.1f}×."
     if timed:
         busy = statistics.median(one.row.load for one in rows)
-        yield f"Load average of this machine meanwhile: {busy:.1f}, median. Compare seconds inside this table alone."
+        yield f"Load average of this machine, median: {busy:.1f}. Compare seconds within this run only."
 
 
 def _summary(rows: Sequence[Checked], timed: bool) -> Iterator[str]:
