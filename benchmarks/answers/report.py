@@ -114,10 +114,8 @@ def _every_row(rows: Sequence[Checked], timed: bool) -> Iterator[str]:
         cells += [str(answered.tokens), str(answered.critical_tokens), str(found.words)]
         lacks = f" (no {', '.join(found.missing)})" if found.missing else ""
         cells += [f"{found.present} of {found.asked}{lacks}", str(found.repeated), str(found.cut)]
-        cells += [
-            str(answered.at_limit),
-            str(answered.threads) if answered.threads else answered.no_fork_reason or "0",
-        ]
+        why_not = answered.no_fork_reason if one.row.way != BASE else None
+        cells += [str(answered.at_limit), str(answered.threads or why_not or 0)]
         yield f"| {' | '.join(cells)} |"
 
 
