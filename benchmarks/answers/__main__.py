@@ -29,7 +29,7 @@ from benchmarks.answers.question import Question
 from benchmarks.answers.questions import QUESTIONS
 from benchmarks.answers.report import report, side_by_side
 from benchmarks.answers.row import Record, Row, load
-from benchmarks.answers.streams import tokens_per_second
+from benchmarks.answers.streams import side_by_side_speeds
 from benchmarks.answers.ways import NAMES, Server
 from weaver_sdk import LlamaServer, ParallelReasoner, Sampling
 
@@ -41,9 +41,7 @@ async def measure(given: argparse.Namespace, questions: Sequence[Question], reco
     async with AsyncExitStack() as stack:
         server = await open_server(given, stack)
         if given.at_once == 1 and not record.streams:
-            for streams in STREAMS:
-                speed = await tokens_per_second(server.client, server.model, streams=streams)
-                record.streams[str(streams)] = round(speed, 2)
+            record.streams = await side_by_side_speeds(server.client, server.model, STREAMS)
 
         def done(row: Row) -> None:
             if given.out:

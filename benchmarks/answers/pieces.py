@@ -34,8 +34,13 @@ def definition(answer: str, name: str) -> str:
 
 
 def statements(answer: str) -> list[str]:
-    """Return the SQL statements in the code of an answer."""
-    return [text for block in code_of(answer) for text in re.split(r";|\n\s*\n(?=\s*(?:--|select\b))", block)]
+    """Return the SQL statements in the code of an answer; a description of one is none."""
+    texts = (
+        text
+        for block in code_of(answer)
+        for text in re.split(r";|\n\s*\n(?=\s*(?:--|select\b))", block, flags=re.IGNORECASE)
+    )
+    return [text for text in texts if re.search(r"^\W*(?:select|with)\b[\s\S]+\bfrom\b", text, re.I | re.M)]
 
 
 def entries(answer: str) -> list[dict[str, object]]:

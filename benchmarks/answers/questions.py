@@ -174,14 +174,14 @@ THREE_OR_MORE = (
         "war",
         "Explain the causes, the course and the consequences of the First World War.",
         (
-            Named("causes", r"\bcause|\borigins?\b|\bled to the war\b", 25),
+            Named("causes", r"\bcause|\borigins?\b|\bled to the war\b", 15),
             Named(
                 "course", r"\bcourse\b(?<!of course)|\bmajor events\b|\bbattle|\bwestern front\b|\btrench", 25
             ),
             Named(
                 "consequences",
                 r"\bconsequence|\baftermath|\bimpact\b|\btreaty of versailles|\bresulted in",
-                25,
+                15,
             ),
         ),
     ),

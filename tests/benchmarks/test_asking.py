@@ -15,7 +15,7 @@ from benchmarks.answers.gather import outline_and_gather
 from benchmarks.answers.questions import QUESTIONS
 from benchmarks.answers.report import report, side_by_side
 from benchmarks.answers.row import Answered, Record, Row, load
-from benchmarks.answers.streams import tokens_per_second
+from benchmarks.answers.streams import side_by_side_speeds
 from benchmarks.answers.ways import Server, Way
 from tests.benchmarks.written import GOOD
 from weaver_sdk import ParallelReasoner, Sampling
@@ -97,9 +97,14 @@ async def test_bare_is_one_request_that_is_shown_no_examples() -> None:
 
 
 async def test_the_streams_of_a_server_are_asked_at_once() -> None:
-    async with scripted() as server, client_of(server) as client:
-        assert await tokens_per_second(client, server.name, streams=4, tokens=5) > 0
-        assert len(server.log) == 4
+    async with (
+        ScriptedServer(lambda _: "one two three", pace=0.002, chat=Chat()) as server,
+        client_of(server) as client,
+    ):
+        speeds = await side_by_side_speeds(client, server.name, (1, 4), rounds=2)
+        assert len(server.log) == 1 + 2 * (1 + 4)
+    assert set(speeds) == {"1", "4"}
+    assert min(speeds.values()) > 0
 
 
 async def test_the_ways_take_turns_and_another_begins_each_time() -> None:

@@ -306,6 +306,11 @@ BAD = [
     ),
     ("functions", GOOD["functions"].partition("counts.get(")[0], {"word_frequencies"}),
     ("queries", GOOD["queries"].replace("GROUP BY c.city", ""), {"totals by city"}),
+    (
+        "queries",
+        "1. Customers without orders: a left join selects them.\n2. Totals: sum, group by city.",
+        {"customers without orders", "totals by city", "largest orders"},
+    ),
     ("tables", GOOD["tables"].partition("### Programming")[0], {"languages"}),
     ("characters", GOOD["characters"].replace('"She fed an army. They won."', '""'), {"entry 4"}),
     ("characters", GOOD["characters"].partition('"cook"')[0], {"entry 1", "entry 2", "entry 3", "entry 4"}),
