@@ -25,21 +25,19 @@ def is_cut(text: str) -> bool:
 
     A line of a list needs a full stop only if the one before it has one.
     """
-    if open_fence(text):
+    if open_fence(text) or _plain(text).endswith(":"):
         return True
     lines = [line for line in lines_of(text) if line.kind not in ("rule", "fence")]
     if not lines:
         return False
     last = lines[-1]
     said = _plain(last.text or last.title)
-    if last.kind in ("code", "row") or not said:
+    if last.kind in ("code", "row") or not said or _GREETING.search(said):
         return False
-    if said[-1] in ".!?:;…)]}\"'`”’" or not said[-1].isascii():
-        return _GREETING.search(said) is None and said.endswith(":") and words(said) > _SHORT
-    if _GREETING.search(said):
-        return False
-    if _GOES_ON.search(said):
+    if _GOES_ON.search(said) or (last.level in range(1, 7) and not last.text):
         return True
+    if not said[-1].isalnum():
+        return False
     if last.kind == "item":
         before = [_plain(line.text or line.title) for line in lines[:-1] if line.kind == "item"]
         return words(said) > _SHORT and bool(before) and before[-1].endswith(".")

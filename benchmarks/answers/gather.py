@@ -12,9 +12,15 @@ from benchmarks.answers.chat import Said, say
 from benchmarks.answers.row import Answered
 
 _OUTLINE = (
-    "{question}\n\nDo not answer yet. Into which independent sections would you divide the answer, so that "
-    "several people can write them at the same time? Give a JSON list of two to six short section titles, or "
-    "an empty list if the answer is short or is one piece."
+    "Into which independent sections can the answer to a question be divided, so that several people write "
+    "them at the same time? Give a JSON list of short section titles, one for each thing that is asked for, "
+    "without an introduction or a conclusion. Give an empty list if the answer is short or is one piece.\n\n"
+    'Question: Describe the climate of Spain, Norway and Japan.\n["Spain", "Norway", "Japan"]\n\n'
+    "Question: How high is Mount Everest?\n[]\n\n"
+    "Question: Write a poem about winter.\n[]\n\n"
+    "Question: Write an invitation to a wedding and a note of thanks for a present.\n"
+    '["Invitation", "Note of thanks"]\n\n'
+    "Question: {question}\n"
 )
 _SECTION = (
     '{question}\n\nThe answer has these sections: {titles}. Write only the section "{title}", without its '

@@ -27,8 +27,8 @@ DATABASES, CAPITAL = BY_ID["databases"], BY_ID["capital"]
 
 def writer(prompt: str) -> str:
     """Divides the comparison, and nothing else."""
-    if "Do not answer yet" in prompt:
-        return json.dumps(["SQLite", "PostgreSQL", "MySQL"] if "SQLite" in prompt else [])
+    if "JSON list of short section titles" in prompt:
+        return json.dumps(["SQLite", "PostgreSQL", "MySQL"] if DATABASES.text in prompt else [])
     for name in ("SQLite", "PostgreSQL", "MySQL"):
         if f'only the section "{name}"' in prompt:
             return f"About {name}."

@@ -76,6 +76,8 @@ def test_a_part_that_stops_within_a_sentence_is_cut_though_another_follows() -> 
         "```python\ndef half(number):\n    return number / 2\n",
         "- Bring warm clothes for the evening.\n- Bring good shoes for the long way over the hills",
         "These are the things that you should bring with you to the camp:",
+        "It is done.\n\n**Ingredients:**",
+        "It is done.\n\n## MySQL",
     ],
 )
 def test_what_stops_in_the_middle_is_cut(text: str) -> None:
