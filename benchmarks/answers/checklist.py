@@ -28,7 +28,8 @@ class Measured:
     missing: tuple[str, ...]
     """The names of the parts that are not there."""
     repeated: int
-    """Parts of which more than half stands in another part too, or twice in itself."""
+    """Parts of which more than half stands in another part too, or twice in itself. Code is left out: two
+    classes may well begin alike."""
     cut: int
     """Parts that end in the middle of a sentence or of code."""
 
@@ -37,18 +38,15 @@ def measured(question: Question, answer: str) -> Measured:
     """Hold an answer against the checklist of its question."""
     texts = part_texts(question, answer)
     missing = tuple(name_of(part) for part, text in zip(question.parts, texts, strict=True) if text is None)
-    found = [text for text in texts if text]
-    prose = [
-        text
-        for part, text in zip(question.parts, texts, strict=True)
-        if text and isinstance(part, Named | Item)
-    ]
+    said = [(part, text) for part, text in zip(question.parts, texts, strict=True) if text]
+    prose = [text for part, text in said if isinstance(part, Named | Item)]
+    no_code = [text for part, text in said if not isinstance(part, Function | Statement)]
     return Measured(
         words=words(answer),
         asked=len(question.parts),
         present=len(question.parts) - len(missing),
         missing=missing,
-        repeated=sum(_repeated(found)),
+        repeated=sum(_repeated(no_code)),
         cut=max(sum(map(is_cut, prose)), int(is_cut(answer))),
     )
 
