@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import textwrap
+import warnings
 from collections.abc import Iterator
 
 from benchmarks.answers.layout import Line, lines_of, words
@@ -49,7 +50,7 @@ def entries(answer: str) -> list[dict[str, object]]:
         for opening in re.finditer(r"[\[{]", block):
             try:
                 value, _ = json.JSONDecoder(strict=False).raw_decode(block[opening.start() :])
-            except ValueError:
+            except (ValueError, RecursionError):  # a weak model may open brackets without end
                 continue
             if isinstance(value, dict):  # a list under one key will do
                 value = next((inner for inner in value.values() if isinstance(inner, list)), None)
@@ -100,8 +101,10 @@ def _indented(source: str, indent: int) -> str:
 
 def _does_something(source: str) -> bool:
     try:
-        tree = ast.parse(source)
-    except SyntaxError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in the model's strings
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
         return False
     node = tree.body[0]
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.answers.checklist import measured
 from benchmarks.answers.ends import is_cut
+from benchmarks.answers.pieces import definition, entries
 from benchmarks.answers.question import Question
 from benchmarks.answers.questions import ONE_PIECE, QUESTIONS, THREE_OR_MORE, TWO
 from tests.benchmarks.written import BAD, GOOD
@@ -66,6 +67,34 @@ def test_an_answer_given_three_times_is_repeated_in_each_part() -> None:
 def test_a_part_that_stops_within_a_sentence_is_cut_though_another_follows() -> None:
     answer = GOOD["databases"].replace("\ntime can change data.", " time can")
     assert measured(BY_ID["databases"], answer).cut == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["    return '\\d' in text", "    return text[::-1]", "\treturn text", "\n    # why\n    return 1"],
+)
+def test_a_function_with_any_body_is_there(body: str) -> None:
+    assert definition(f"```python\ndef is_palindrome(text):\n{body}\n```", "is_palindrome")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def is_palindrome(text):",
+        "def is_palindrome(text):\n    pass",
+        "def is_palindrome(text):\n    '''Says whether it reads the same backwards.'''",
+        "def is_palindrome_of_numbers(text):\n    return True",
+        "def is_palindrome(text):\n    return \0",
+        "def is_palindrome(text):\n    return " + "[" * 5000,
+    ],
+    ids=["head", "pass", "docstring", "another name", "no code", "brackets"],
+)
+def test_a_function_that_does_nothing_is_not_there(code: str) -> None:
+    assert definition(f"```python\n{code}\n```", "is_palindrome") == ""
+
+
+def test_brackets_without_end_are_no_list() -> None:
+    assert entries("[" * 5000) == []
 
 
 @pytest.mark.parametrize(
