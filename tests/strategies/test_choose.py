@@ -20,6 +20,7 @@ from weaver_sdk import (
 )
 from weaver_sdk.markup import DIALECTS, MULTIVERSE, is_well_formed
 from weaver_sdk.strategies.choose import choose
+from weaver_sdk.strategies.worked import EXAMPLES
 from weaver_sdk.testing import ScriptedBackend
 
 ANY = Capabilities()
@@ -112,11 +113,11 @@ async def test_a_prompted_run_shows_the_examples_as_turns_and_keeps_to_the_gramm
     assert is_well_formed(result.text, PromptedStrategy().dialect)
     first, thread, _, last = backend.requests
     assert first.prompt.messages[0]["role"] == "system"
-    assert first.prompt.text.count("<|im_start|>assistant\n<think>") == 5
+    assert first.prompt.text.count("<|im_start|>assistant\n<think>") == len(EXAMPLES)
     assert first.prompt.text.endswith("Q?<|im_end|>\n<|im_start|>assistant\n")
     assert [request.grammar and request.grammar[:15] for request in (first, thread, last)] == [
         'root ::= "<thin',
-        'root ::= " " [^',
+        "root ::= [ \\n] ",
         'root ::= "</Par',
     ]
 
@@ -137,14 +138,18 @@ async def test_a_raw_prompt_stops_before_the_next_question() -> None:
     assert all(request.grammar is None for request in backend.requests)
 
 
-async def test_in_sequential_mode_no_markup_is_taught() -> None:
-    for options in ({"template": "chatml"}, {}):
-        backend = named_backend("some-base-model", lambda _: "Five.", GRAMMAR)
-        result = await solved(backend, mode="sequential", strategy="prompted", **options)
-        [request] = backend.requests
-        assert "<think>" not in request.prompt.text
-        assert (request.grammar is None) == bool(options)
-        assert result.answer == "Five."
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [({"template": "chatml"}, "<|im_start|>user\nQ?<|im_end|>\n<|im_start|>assistant\n"), ({}, "Q?\n")],
+    ids=["chat", "raw"],
+)
+async def test_in_sequential_mode_the_question_is_asked_and_nothing_else(options: Any, asked: str) -> None:
+    backend = named_backend("some-base-model", lambda _: "Five.", GRAMMAR)
+    result = await solved(backend, mode="sequential", strategy="prompted", **options)
+    [request] = backend.requests
+    assert request.prompt.text == asked
+    assert request.grammar is None
+    assert result.answer == "Five."
 
 
 async def test_a_strategy_of_ones_own_is_taken() -> None:

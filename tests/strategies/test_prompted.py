@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.strategies.gbnf import matches
 from weaver_sdk.errors import ConfigurationError
-from weaver_sdk.markup import DIALECTS, NPR, Dialect
-from weaver_sdk.markup.answer import extract_answer
+from weaver_sdk.findings import Draft
+from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.well_formed import check_well_formed
-from weaver_sdk.strategies.grammars import joined_grammar, opening_grammar, plain_grammar, thread_grammar
+from weaver_sdk.strategies.grammars import joined_grammar, opening_grammar, thread_grammar
 from weaver_sdk.strategies.prompted import (
     SEEDED_THREADWEAVER,
     PromptedStrategy,
     seeded,
     system_prompt,
 )
-from weaver_sdk.strategies.worked import EXAMPLES
+from weaver_sdk.strategies.strategy import HasBaseline
+from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
 
 PROMPTED = PromptedStrategy()
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS.keys())
@@ -26,19 +30,33 @@ def test_every_example_is_well_formed_in_every_dialect_and_holds_its_answer(dial
     for example in EXAMPLES:
         written = example.trajectory(seeded(dialect))
         check_well_formed(written, seeded(dialect))
-        assert extract_answer(written, seeded(dialect)) == example.answer
+        strategy = PromptedStrategy(dialect=seeded(dialect))
+        draft = Draft(text=written, prompt="", answer="", forks=1, finish="stop", mode="parallel")
+        answer = strategy.read(draft).answer or ""
+        if example.boxed or dialect.reasons_in_think:
+            assert answer == example.answer
+        else:  # no tag tells it from what is thought after the join
+            assert answer.endswith(example.answer)
 
 
 def test_the_examples_show_forks_and_plain_answers() -> None:
-    assert {bool(example.threads) for example in EXAMPLES} == {True, False}
+    assert {(bool(example.threads), example.boxed) for example in EXAMPLES} == {
+        (True, True),
+        (True, False),
+        (False, True),
+        (False, False),
+    }
 
 
-def test_an_example_without_markup_tells_the_same() -> None:
-    [example] = [example for example in EXAMPLES if example.question == "Compute 12*3 + 5*7"]
-    assert example.plain() == (
-        "The two products do not need each other.\n12*3: 12*3 = 36\n5*7: 5*7 = 35\n"
-        "So 36 + 35 = 71\n\\boxed{71}"
-    )
+def test_the_examples_show_that_parts_may_be_long() -> None:
+    workings = [working for example in EXAMPLES for _, working in example.threads]
+    assert any(working.count("\n") > 1 and "```" not in working for working in workings)
+    assert any("```python\ndef " in working for working in workings)
+
+
+def test_an_answer_that_is_text_holds_all_of_its_parts() -> None:
+    for example in EXAMPLES:
+        assert example.boxed or all(working.strip() in example.answer for _, working in example.threads)
 
 
 def test_a_thread_is_seeded_with_its_outline() -> None:
@@ -65,17 +83,14 @@ ASKED_IN_FRENCH = [*CHAT[:2], {"role": "system", "content": "In French."}, CHAT[
 
 def test_the_users_system_prompt_stands_first_and_there_is_no_other_system_turn() -> None:
     strategy = PromptedStrategy(shown="turns")
-    taught, plain = strategy.turns(ASKED_IN_FRENCH), strategy.plain_turns(ASKED_IN_FRENCH)
-    assert taught[0]["content"] == f"In French.\n\n{system_prompt(strategy.dialect)}"
-    assert plain[0] == {"role": "system", "content": "In French."}
-    for turns in (taught, plain):
-        assert [turn["role"] for turn in turns].count("system") == 1
-        assert turns[-3:] == CHAT
+    turns = strategy.turns(ASKED_IN_FRENCH)
+    assert turns[0]["content"] == f"In French.\n\n{system_prompt(strategy.dialect)}"
+    assert [turn["role"] for turn in turns].count("system") == 1
+    assert turns[-3:] == CHAT
 
 
 def test_a_raw_prompt_begins_with_the_system_prompt() -> None:
-    for prompt in (PROMPTED.prompt, PROMPTED.plain_prompt):
-        assert prompt(ASKED_IN_FRENCH) == f"In French.\n\n{prompt(CHAT)}"
+    assert PROMPTED.prompt(ASKED_IN_FRENCH) == f"In French.\n\n{PROMPTED.prompt(CHAT)}"
 
 
 def test_a_raw_prompt_takes_text_alone() -> None:
@@ -85,12 +100,6 @@ def test_a_raw_prompt_takes_text_alone() -> None:
     with pytest.raises(ConfigurationError, match="an image"):
         PROMPTED.prompt([{"role": "user", "content": [image]}])
     assert PROMPTED.turns([{"role": "user", "content": [image]}])[-1]["content"] == [image]
-
-
-def test_the_plain_prompt_holds_no_tag() -> None:
-    prompt = PROMPTED.plain_prompt(CHAT)
-    assert "<" not in prompt
-    assert prompt.endswith("Question: Second?\n")
 
 
 def test_as_turns_every_example_is_a_question_and_its_answer() -> None:
@@ -103,37 +112,70 @@ def test_as_turns_every_example_is_a_question_and_its_answer() -> None:
     assert strategy.stop == ()
 
 
-def test_the_plain_turns_are_the_same_without_markup() -> None:
-    turns = PromptedStrategy(shown="turns").plain_turns(CHAT)
-    assert [turn["role"] for turn in turns] == ["user", "assistant"] * len(EXAMPLES) + [
-        "user",
-        "assistant",
-        "user",
-    ]
-    assert not any("<" in turn["content"] for turn in turns)
+PROSE = "Two things, in several lines.\n\nif a < b and c > d: {x}\n<b>bold</b> <p"
+CODE = "\n```python\ndef f(x):\n    return {x} if x < 10 else []\n```\n\nThat is all."
 
 
-def test_the_grammar_leaves_it_to_the_model_whether_to_fork() -> None:
-    grammar = PROMPTED.grammar_for("open") or ""
-    assert '"<think>\\n" line "\\n" (fork | answer)' in grammar
-    assert "outline-1 outline-2 (outline-3)?" in grammar
-    assert "outline-4" not in grammar
+@every_dialect
+def test_the_grammars_take_any_text_between_the_tags(dialect: Dialect) -> None:
+    taught = seeded(dialect)
+    fork = WorkedExample(
+        question="",
+        opening=PROSE,
+        threads=tuple((f"Part {number}: is 2 < 3?", CODE) for number in range(1, 7)),
+        conclusion=PROSE,
+        answer=CODE.strip() * 20,
+        boxed=False,
+    )
+    whole = fork.trajectory(taught)
+    begun, _, rest = whole.partition(dialect.outlines[1])
+    joined = rest[rest.rindex(dialect.thread[1]) :].removeprefix(dialect.thread[1] + dialect.after_threads)
+    check_well_formed(whole, taught)
+    assert matches(opening_grammar(taught, 6), begun + dialect.outlines[1])
+    assert matches(joined_grammar(taught), joined)
+    assert matches(thread_grammar(taught), f"{CODE}\n{dialect.thread[1]}")
+    assert matches(opening_grammar(taught, 6), replace(fork, threads=()).trajectory(taught))
 
 
-def test_each_phase_has_its_grammar() -> None:
+@every_dialect
+def test_the_grammars_hold_a_model_to_the_tags(dialect: Dialect) -> None:
+    thread, opening = thread_grammar(dialect), opening_grammar(dialect, 6)
+    for tag in (tag for pair in dialect.tags().values() for tag in pair if tag != dialect.thread[1]):
+        assert not matches(thread, f" some {tag} text{dialect.thread[1]}")
+        assert not matches(thread, f" some {tag.upper()} text")
+    assert not matches(opening, f"{dialect.think[0]}\n{dialect.thread[0]}")
+    assert not matches(thread, f" \n{dialect.thread[1]}")
+
+
+def test_a_thread_may_end_without_its_tag() -> None:
+    assert matches(thread_grammar(PROMPTED.dialect), " as the model ends its sequence")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 7])
+def test_the_grammar_leaves_it_to_the_model_whether_to_fork_and_how_wide(count: int) -> None:
+    outlines = "".join(f"<Outline>{number}: Part</Outline>\n" for number in range(1, count + 1))
+    fork = f"<think>\nSo:\n<Parallel>\n<Outlines>\n{outlines}</Outlines>"
+    assert matches(PROMPTED.grammar_for("open"), fork) == (2 <= count <= 6)
+    assert matches(PROMPTED.grammar_for("open"), "<think>\nSo.\n</think>\nThe answer,\nin lines.")
+
+
+def test_a_budget_of_fewer_threads_makes_a_narrower_grammar() -> None:
+    opening = PROMPTED.grammars(most_threads=4)[0]
+    assert opening == PromptedStrategy(max_threads=4).grammar_for("open")
+    assert PROMPTED.grammars(most_threads=50)[0] == PROMPTED.grammar_for("open")
+    assert PROMPTED.grammars(most_threads=0)[0] == PromptedStrategy(max_threads=2).grammar_for("open")
+
+
+def test_each_place_has_its_grammar() -> None:
     assert PROMPTED.grammar_for("thread") == thread_grammar(PROMPTED.dialect)
     assert PROMPTED.grammar_for("resume") == joined_grammar(PROMPTED.dialect)
-    assert PROMPTED.grammar_for("plain") == plain_grammar()
-    assert PromptedStrategy(shown="turns").grammar_for("plain") is None
+    assert set(PROMPTED.grammars(6)) == {
+        PROMPTED.grammar_for(place) for place in ("open", "thread", "resume")
+    }
 
 
-def test_grammars_follow_the_dialect() -> None:
-    opening = opening_grammar(NPR, 2)
-    assert "<Parallel>" not in opening
-    assert "think" not in opening
-    assert '"</guideline>"' in opening
-    assert '"\\n</step>"' in thread_grammar(NPR)
-    assert '"</takeaway>\\n"' in joined_grammar(NPR)
+def test_the_baseline_is_the_bare_question() -> None:
+    assert not isinstance(PROMPTED, HasBaseline)
 
 
 def test_a_fork_has_two_threads_at_least() -> None:

@@ -6,7 +6,6 @@ a model is seeded with its outline: with a bare number it tends to repeat the fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -15,13 +14,7 @@ from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
 from weaver_sdk.messages import Message, Messages, merge_system, text_turn
-from weaver_sdk.strategies.grammars import (
-    Place,
-    joined_grammar,
-    opening_grammar,
-    plain_grammar,
-    thread_grammar,
-)
+from weaver_sdk.strategies.grammars import Place, joined_grammar, opening_grammar, thread_grammar
 from weaver_sdk.strategies.native import Machine
 from weaver_sdk.strategies.reading import read_trajectory
 from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
@@ -56,8 +49,8 @@ class PromptedStrategy:
     examples: tuple[WorkedExample, ...] = EXAMPLES
     shown: Literal["raw", "turns"] = "raw"
     """How the examples come before the question: as one text to go on with, or as turns of a chat."""
-    max_threads: int = 3
-    """Outlines that the grammar allows; it asks for two at least, or for none."""
+    max_threads: int = 6
+    """Outlines that the grammar allows, or fewer where the budget has fewer; two at least, or none."""
 
     def __post_init__(self) -> None:
         if self.max_threads < 2:
@@ -75,20 +68,23 @@ class PromptedStrategy:
         """Return what the trajectory holds."""
         return read_trajectory(draft, self.dialect, trained=False)
 
-    def sequential(self) -> PromptedStrategy:
-        """Return the same: in a run that may not fork, no markup is shown."""
-        return self
+    def grammars(self, most_threads: int) -> tuple[str, ...]:
+        """Return the grammars of all places of a run whose budget allows so many threads."""
+        form = self._within(most_threads)
+        return form.grammar_for("open"), form.grammar_for("thread"), form.grammar_for("resume")
+
+    def _within(self, most_threads: int) -> PromptedStrategy:
+        return replace(self, max_threads=max(2, min(self.max_threads, most_threads)))
 
     def _machine(self, scope: Scope) -> Machine:
-        plain = scope.mode == "sequential"
-        turns = self.plain_turns(scope.messages) if plain else self.turns(scope.messages)
-        prompt = scope.prompt(turns)
+        turns = self.turns(scope.messages)
         if self.shown == "raw":
-            text = self.plain_prompt(scope.messages) if plain else self.prompt(scope.messages)
-            prompt = Prompt(text=text, messages=tuple(turns))
+            prompt = Prompt(text=self.prompt(scope.messages), messages=tuple(turns))
+        else:
+            prompt = scope.prompt(turns)
         grammar_for = None
         if scope.models["main"].capabilities.grammar:
-            grammar_for = (lambda _: self.grammar_for("plain")) if plain else self.grammar_for
+            grammar_for = self._within(scope.max_threads).grammar_for
         return Machine(scope, self.dialect, prompt, grammar_for, self.stop)
 
     def turns(self, messages: Messages) -> list[Message]:
@@ -96,12 +92,11 @@ class PromptedStrategy:
 
         One system turn stands in front: the user's own text, then ours.
         """
-        taught = self._turns([example.trajectory(self.dialect) for example in self.examples], messages)
-        return merge_system(taught, system_prompt(self.dialect))
-
-    def plain_turns(self, messages: Messages) -> list[Message]:
-        """Return the same turns without markup: what the sequential baseline is shown."""
-        return merge_system(self._turns([example.plain() for example in self.examples], messages))
+        taught: list[Message] = []
+        for example in self.examples:
+            taught.append({"role": "user", "content": example.question})
+            taught.append({"role": "assistant", "content": example.trajectory(self.dialect)})
+        return merge_system([*taught, *messages], system_prompt(self.dialect))
 
     def prompt(self, messages: Messages) -> str:
         """Return the raw prompt for a conversation: its system text, the examples, what was said.
@@ -109,39 +104,25 @@ class PromptedStrategy:
         Raises:
             ConfigurationError: there is a turn that is no text.
         """
-        return self._raw([example.trajectory(self.dialect) for example in self.examples], messages)
-
-    def plain_prompt(self, messages: Messages) -> str:
-        """Return the same raw prompt without markup, for the sequential baseline."""
-        return self._raw([example.plain() for example in self.examples], messages)
+        shown = "".join(
+            f"Question: {example.question}\n{example.trajectory(self.dialect)}\n\n"
+            for example in self.examples
+        )
+        turns = [text_turn(message) for message in merge_system(messages)]
+        system = f"{turns.pop(0)[1]}\n\n" if turns and turns[0][0] == "system" else ""
+        said = (f"Question: {text}\n" if role == "user" else f"{text}\n\n" for role, text in turns)
+        return system + shown + "".join(said)
 
     @property
     def stop(self) -> tuple[str, ...]:
         """Strings that end a sequence: a raw prompt goes on with the next question."""
         return ("\nQuestion:",) if self.shown == "raw" else ()
 
-    def grammar_for(self, place: Place) -> str | None:
+    def grammar_for(self, place: Place) -> str:
         """Return the GBNF grammar that holds the model to the form at one place of a run."""
         if place == "open":
             return opening_grammar(self.dialect, self.max_threads)
-        if place == "plain":  # a chat model ends its answer by itself
-            return plain_grammar() if self.shown == "raw" else None
         return thread_grammar(self.dialect) if place == "thread" else joined_grammar(self.dialect)
-
-    def _turns(self, answers: Sequence[str], messages: Messages) -> list[Message]:
-        taught: list[Message] = []
-        for example, answer in zip(self.examples, answers, strict=True):
-            taught.append({"role": "user", "content": example.question})
-            taught.append({"role": "assistant", "content": answer})
-        return [*taught, *messages]
-
-    def _raw(self, answers: Sequence[str], messages: Messages) -> str:
-        taught = zip(self.examples, answers, strict=True)
-        shown = "".join(f"Question: {example.question}\n{answer}\n\n" for example, answer in taught)
-        turns = [text_turn(message) for message in merge_system(messages)]
-        system = f"{turns.pop(0)[1]}\n\n" if turns and turns[0][0] == "system" else ""
-        said = (f"Question: {text}\n" if role == "user" else f"{text}\n\n" for role, text in turns)
-        return system + shown + "".join(said)
 
 
 def system_prompt(dialect: Dialect) -> str:
@@ -149,7 +130,8 @@ def system_prompt(dialect: Dialect) -> str:
     block = f"{dialect.block[0]} and {dialect.outlines[0]}" if dialect.block else dialect.outlines[0]
     return (
         "Answer in the form of the examples. Where a question has parts that do not need each other, list "
-        f"them in {block}, and work each one out in its own {dialect.thread[0]}, without a look at the "
-        "others; then put them together. Where each step needs the one before it, or where the question is "
-        "short, answer without them. Put the final answer within \\boxed{}."
+        f"them in {block}, and work each one out in full in its own {dialect.thread[0]}, over as many lines "
+        "as it needs, without a look at the others; then put them together. Where each step needs the one "
+        "before it, or where the question is short, answer without them. The answer holds all that was asked "
+        "for; only if it is a single number, name or word, put it within \\boxed{}."
     )

@@ -6,7 +6,7 @@ import logging
 from functools import cache
 
 from weaver_sdk.findings import Draft, Findings
-from weaver_sdk.markup import Dialect, extract_answer, has_escaped_tags, is_well_formed
+from weaver_sdk.markup import Dialect, extract_answer, has_escaped_tags, is_well_formed, parse
 from weaver_sdk.result import NoForkReason
 
 _log = logging.getLogger("weaver_sdk")
@@ -24,8 +24,8 @@ def read_trajectory(
         trained: whether the model was trained to write the markup.
     """
     answer = extract_answer(draft.text, dialect)
-    if answer is None and not trained and draft.mode == "sequential" and draft.finish == "stop":
-        answer = draft.text.strip() or None
+    if answer is None and not trained and not dialect.reasons_in_think:
+        answer = _after_blocks(draft.text, dialect)
     reason: NoForkReason = "no_tag" if trained else "not_divided"
     if any(repair.kind == "unreadable_outlines" for repair in draft.repairs):
         reason = "unreadable_outlines"
@@ -37,6 +37,12 @@ def read_trajectory(
         exact=dialect.exact or draft.forks == 0,
         no_fork_reason=reason,
     )
+
+
+def _after_blocks(text: str, dialect: Dialect) -> str | None:
+    """Return what the main line says last: the answer where no tag tells it from the reasoning."""
+    parts = parse(text, dialect).parts
+    return (parts[-1].strip() or None) if parts and isinstance(parts[-1], str) else None
 
 
 @cache

@@ -46,9 +46,8 @@ def joined_spans(
 
 
 def closing_of(dialect: Dialect, thread: JoinedThread) -> str:
-    """Return what a thread that was cut short still needs before its closing tag."""
-    text = thread.text
-    return "" if thread.outcome == "done" else end_thread(dialect, text).removeprefix(text)
+    """Return what a thread still needs before its closing tag."""
+    return end_thread(dialect, thread.text).removeprefix(thread.text)
 
 
 def outline_of(thread: JoinedThread) -> Outline:

@@ -1,4 +1,4 @@
-"""Worked examples: a question and how it is answered, in any dialect's markup and without any."""
+"""Worked examples: a question and how it is answered, in any dialect's markup."""
 
 from __future__ import annotations
 
@@ -22,24 +22,22 @@ class WorkedExample:
     conclusion: str
     """What is thought last."""
     answer: str
+    """The whole answer, as long as the question asks for."""
+    boxed: bool = True
+    """Whether the answer stands in a box: right for one number, name or word, wrong for a text."""
 
     def trajectory(self, dialect: Dialect) -> str:
         """Return the whole trajectory in a dialect's markup."""
         thoughts = f"{self.opening}\n{self._block(dialect)}{self.conclusion}\n"
         if dialect.reasons_in_think:
             thoughts = f"{dialect.think[0]}\n{thoughts}{dialect.think[1]}\n"
-        return f"{thoughts}\\boxed{{{self.answer}}}"
-
-    def plain(self) -> str:
-        """Return the same reasoning without markup, a line after the other."""
-        workings = "".join(f"{outline}: {working}\n" for outline, working in self.threads)
-        return f"{self.opening}\n{workings}{self.conclusion}\n\\boxed{{{self.answer}}}"
+        return thoughts + (f"\\boxed{{{self.answer}}}" if self.boxed else self.answer)
 
     def _block(self, dialect: Dialect) -> str:
         if not self.threads:
             return ""
         outlines = [Outline(str(number), text) for number, (text, _) in enumerate(self.threads, 1)]
-        workings = (f" {working}{dialect.thread_end}" for _, working in self.threads)
+        workings = (_begun(working) + dialect.thread_end for _, working in self.threads)
         joined = join_threads(dialect, zip(outlines, workings, strict=True))
         concluded = f"{self.conclusion}\n{dialect.conclusion[1]}\n" if dialect.conclusion else ""
         by_model = dialect.block_closed_by == "model"
@@ -55,29 +53,62 @@ def open_block(dialect: Dialect, outlines: Sequence[Outline]) -> str:
     return f"{block}{dialect.outlines[0]}\n{listed}"
 
 
+def _begun(working: str) -> str:
+    """Return the working of a thread as it follows its seed: on the same line, or on lines of its own."""
+    return working if working.startswith("\n") else f" {working}"
+
+
+_SHOUT = """```python
+def shout(text):
+    return text.upper() + "!"
+```"""
+_EVENS = """```python
+def evens(numbers):
+    return [n for n in numbers if n % 2 == 0]
+```"""
+_CLOTHES = """- a swimsuit and a towel
+- a hat against the sun"""
+_FOOD = """- plenty of water
+- fruit and sandwiches"""
+
 EXAMPLES = (
     WorkedExample(
         question="What is the capital of Japan?",
-        opening="This is one fact, and there is nothing to divide.",
+        opening="A single fact is asked for.",
         conclusion="The capital of Japan is Tokyo.",
         answer="Tokyo",
     ),
     WorkedExample(
+        question="What should I take to the beach?",
+        opening="Clothes and food can be thought of one by one.",
+        threads=(("Clothes for the beach", f"\n{_CLOTHES}"), ("Food for the beach", f"\n{_FOOD}")),
+        conclusion="Both lists make the answer.",
+        answer=f"Clothes:\n{_CLOTHES}\n\nFood:\n{_FOOD}",
+        boxed=False,
+    ),
+    WorkedExample(
         question="Ann has 9 pens, loses 4 and then buys 2. How many pens does she have?",
-        opening="Each step needs the one before it, so there is nothing to divide.",
+        opening="Each step needs the one before it.",
         conclusion="9 - 4 = 5, and 5 + 2 = 7.",
         answer="7",
     ),
     WorkedExample(
-        question="What should I take to the beach?",
-        opening="Clothes, food and play can be thought of one by one.",
+        question="Write a Python function that shouts a text, and one that keeps the even numbers of a list.",
+        opening="The two functions do not need each other.",
         threads=(
-            ("Clothes for the beach", "a swimsuit, a hat and a towel."),
-            ("Food for the beach", "water, fruit and sandwiches."),
-            ("Things to play with", "a ball and a bucket for the sand."),
+            ("A function that shouts a text", f"\n{_SHOUT}"),
+            ("A function that keeps even numbers", f"\n{_EVENS}"),
         ),
-        conclusion="So take clothes, food and something to play with.",
-        answer="a swimsuit, a hat, a towel, water, sandwiches and a ball",
+        conclusion="Both functions make the answer.",
+        answer=f"{_SHOUT}\n\n{_EVENS}",
+        boxed=False,
+    ),
+    WorkedExample(
+        question="Describe the sea at night.",
+        opening="One short text is asked for.",
+        conclusion="It should tell what one sees and what one hears.",
+        answer="The water is black, and the moon lies on it like a road.\nOnly the waves are heard.",
+        boxed=False,
     ),
     WorkedExample(
         question="Compute 12*3 + 5*7",
@@ -97,4 +128,5 @@ EXAMPLES = (
         answer="Portuguese and German",
     ),
 )
-"""Examples of our own: two questions that are not worth a fork, and three that are. The last weigh most."""
+"""Examples of our own: three questions that are not worth a fork, and four that are; threads of one line and
+of several; answers in a box and answers that are text. The last weigh most."""
