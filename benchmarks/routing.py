@@ -61,7 +61,7 @@ class FourThreads(PromptedStrategy):
     free: bool = False
     """Whether what follows the outlines is free: under a grammar no stream is taken up where it broke."""
 
-    def grammar_for(self, place: Place) -> str | None:
+    def held_to(self, place: Place, capabilities: Capabilities, most_threads: int) -> str | None:
         """Return the form that leaves no choice but the words."""
         line = "line ::= [A-Za-z ,]{40,50}\n"
         if place == "open":

@@ -20,6 +20,7 @@ from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.session_gain import SessionGain
 from weaver_sdk.strategies.answers import BOXED
 from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
+from weaver_sdk.strategies.compiled import compile_grammars
 from weaver_sdk.strategies.strategy import program_of
 
 _log = logging.getLogger("weaver_sdk")
@@ -79,6 +80,7 @@ class Session:
                     backend.model,
                 )
             await session.stop_tokens(chosen)
+            await compile_grammars(chosen.strategy, models["main"].backend, config.budget.max_threads)
             return session
         except BaseException:
             await opened.aclose()

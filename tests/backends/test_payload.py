@@ -1,12 +1,13 @@
 """What a request says to each kind of server, and what is read in a chunk."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.backends.collecting import QUESTION, asking
-from weaver_sdk.backends.base import Capabilities, Chunk, Usage
+from weaver_sdk.backends.base import Capabilities, Chunk, StructuralTag, Usage
 from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.backends.chat_payload import chat_body
 from weaver_sdk.backends.payload import read_chunk, request_body
@@ -166,3 +167,11 @@ def test_sglang_is_asked_for_what_the_prompt_surely_leaves() -> None:
     assert request_body(long, "m", known)["max_tokens"] == 3096
     assert request_body(replace(long, max_tokens=50), "m", known)["max_tokens"] == 50
     assert request_body(asking(prefix="x" * 99_999), "m", known)["max_tokens"] == 1
+
+
+def test_a_structural_tag_goes_to_vllm_as_json() -> None:
+    tag = StructuralTag({"type": "any_text", "excludes": ["<a>"]})
+    body = request_body(asking(grammar=tag), "m", KNOWN["vllm"])
+    [(kind, sent)] = body["structured_outputs"].items()
+    assert kind == "structural_tag"
+    assert json.loads(sent) == {"type": "structural_tag", "format": tag.format}

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tests.strategies.gbnf import matches
+from weaver_sdk.backends.base import Capabilities, StructuralTag
+from weaver_sdk.backends.capabilities import KNOWN
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.findings import Draft
 from weaver_sdk.markup import DIALECTS, Dialect
 from weaver_sdk.markup.well_formed import check_well_formed
-from weaver_sdk.strategies.grammars import joined_grammar, opening_grammar, thread_grammar
+from weaver_sdk.strategies.grammars import PLACES, joined_grammar, opening_grammar, thread_grammar
 from weaver_sdk.strategies.prompted import (
     SEEDED_THREADWEAVER,
     PromptedStrategy,
@@ -19,6 +21,7 @@ from weaver_sdk.strategies.prompted import (
     system_prompt,
 )
 from weaver_sdk.strategies.strategy import HasBaseline
+from weaver_sdk.strategies.structural import structural_tag
 from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
 
 PROMPTED = PromptedStrategy()
@@ -160,18 +163,46 @@ def test_the_grammar_leaves_it_to_the_model_whether_to_fork_and_how_wide(count: 
 
 
 def test_a_budget_of_fewer_threads_makes_a_narrower_grammar() -> None:
-    opening = PROMPTED.grammars(most_threads=4)[0]
-    assert opening == PromptedStrategy(max_threads=4).grammar_for("open")
-    assert PROMPTED.grammars(most_threads=50)[0] == PROMPTED.grammar_for("open")
-    assert PROMPTED.grammars(most_threads=0)[0] == PromptedStrategy(max_threads=2).grammar_for("open")
+    able = Capabilities(grammar=True)
+    assert PROMPTED.held_to("open", able, 4) == PromptedStrategy(max_threads=4).grammar_for("open")
+    assert PROMPTED.held_to("open", able, 50) == PROMPTED.grammar_for("open")
+    assert PROMPTED.held_to("open", able, 0) == PromptedStrategy(max_threads=2).grammar_for("open")
 
 
 def test_each_place_has_its_grammar() -> None:
     assert PROMPTED.grammar_for("thread") == thread_grammar(PROMPTED.dialect)
     assert PROMPTED.grammar_for("resume") == joined_grammar(PROMPTED.dialect)
-    assert set(PROMPTED.grammars(6)) == {
-        PROMPTED.grammar_for(place) for place in ("open", "thread", "resume")
-    }
+    assert PROMPTED.grammars(Capabilities(grammar=True), 6) == tuple(map(PROMPTED.grammar_for, PLACES))
+    assert PROMPTED.grammars(Capabilities(), 6) == ()
+
+
+@every_dialect
+def test_where_a_server_takes_structural_tags_they_stand_for_the_grammars(dialect: Dialect) -> None:
+    strategy = PromptedStrategy(dialect=seeded(dialect))
+    for place in PLACES:
+        held = strategy.held_to(place, KNOWN["vllm"], 6)
+        expressed = dialect.reasons_in_think and dialect.conclusion is None
+        assert isinstance(held, StructuralTag if expressed else str)
+
+
+def test_a_structural_tag_fixes_the_tags_and_leaves_the_text_free() -> None:
+    thread = structural_tag(PROMPTED.dialect, "thread", 6)
+    assert thread is not None
+    excluded = thread.format["excludes"]
+    assert thread.format["type"] == "any_text"
+    assert isinstance(excluded, list)
+    assert "</Thread>" not in excluded  # it is a stop string
+    assert {"<Thread>", "<Parallel>", "</think>"} <= set(excluded)
+    opening = structural_tag(PROMPTED.dialect, "open", 6)
+    assert opening is not None
+    begin, text = opening.format["elements"]  # type: ignore[misc]  # its JSON is known
+    assert begin == {"type": "const_string", "value": "<think>\n"}
+    assert text["triggers"] == ["<Parallel>", "</think>"]
+    fork, answer = text["tags"]
+    assert (fork["begin"], fork["end"]) == ("<Parallel>\n<Outlines>\n", "</Outlines>")
+    assert matches(fork["content"]["grammar"], "<Outline>1: A</Outline>\n<Outline>2: B < 3</Outline>\n")
+    assert not matches(fork["content"]["grammar"], "<Outline>1: A</Outline>\n")
+    assert (answer["begin"], answer["end"]) == ("</think>\n", "")
 
 
 def test_the_baseline_is_the_bare_question() -> None:

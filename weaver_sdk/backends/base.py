@@ -41,6 +41,17 @@ class Span:
     """The tokens in which the model wrote it; `None` for text that the client added, or if unknown."""
 
 
+@dataclass(frozen=True)
+class StructuralTag:
+    """What a text is held to where only tags are fixed, in xgrammar's form; vLLM takes it."""
+
+    format: Mapping[str, object]
+
+
+Grammar = str | StructuralTag
+"""GBNF, or a structural tag."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
     """One completion: continue `prompt.text + prefix`."""
@@ -54,8 +65,8 @@ class CompletionRequest:
     """The run's own stop strings. The user's are in `sampling`; `stops` has both, and is what is sent."""
     max_tokens: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
-    grammar: str | None = None
-    """A GBNF grammar, for servers that support constrained decoding."""
+    grammar: Grammar | None = None
+    """A GBNF grammar, or a structural tag, for servers that support constrained decoding."""
     json_schema: Mapping[str, object] | None = None
     """A JSON schema in place of a grammar, for servers that support constrained decoding."""
     task: str = ""
@@ -189,6 +200,8 @@ class Capabilities:
     """It reports which stop string ended a text, so that none reported means the end of the sequence."""
     grammar: bool = False
     """It accepts a GBNF grammar."""
+    structural_tags: bool = False
+    """It accepts structural tags in place of a grammar, and is faster with them."""
     json_schema: bool = False
     """It accepts a JSON schema on `/v1/completions`; over chat the schema is sent until it is refused."""
     token_ids: bool = False

@@ -17,6 +17,7 @@ KNOWN: dict[ServerKind, Capabilities] = {
         prefill="continue_final_message",
         reports_matched_stop=True,
         grammar=True,
+        structural_tags=True,
         json_schema=True,
         token_ids=True,
         token_prompts=True,

@@ -35,7 +35,7 @@ def chat_body(request: CompletionRequest, model: str, capabilities: Capabilities
     if request.json_schema is not None:  # one that does not support it refuses it, and gets it no more
         named = {"name": "answer", "strict": True, "schema": dict(request.json_schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": named}
-    if request.prefix and request.grammar and capabilities.prefill == "ask":
+    if request.prefix and isinstance(request.grammar, str) and capabilities.prefill == "ask":
         request = replace(request, grammar=allowing_repeats(request.grammar, request.prefix))
     return constraint_fields(request, capabilities) | body | chat_fields(request)
 

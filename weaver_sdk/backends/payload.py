@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, ServerKind, Usage
+from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, ServerKind, StructuralTag, Usage
 from weaver_sdk.backends.logprobs import completions_fields, read_logprobs
 from weaver_sdk.backends.routing import routing_fields
 from weaver_sdk.errors import ProtocolError
@@ -63,7 +63,10 @@ def constraint_fields(request: CompletionRequest, capabilities: Capabilities) ->
     if capabilities.token_ids:
         body["return_token_ids"] = True
     if request.grammar is not None and capabilities.grammar:
-        if capabilities.server == "vllm":
+        if isinstance(request.grammar, StructuralTag):
+            tag = {"type": "structural_tag", "format": request.grammar.format}
+            body["structured_outputs"] = {"structural_tag": json.dumps(tag)}
+        elif capabilities.server == "vllm":
             body["structured_outputs"] = {"grammar": request.grammar}
         else:
             body[_GRAMMAR_FIELD.get(capabilities.server, "grammar")] = request.grammar

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from weaver_sdk.backends.base import CompletionRequest, Prompt, SharedPrefix, Span
+from weaver_sdk.backends.base import CompletionRequest, Grammar, Prompt, SharedPrefix, Span
 from weaver_sdk.backends.drift import drift_tokens
 from weaver_sdk.errors import BackendError, ConfigurationError
 from weaver_sdk.events import RequestFinished, RequestStarted
@@ -40,7 +40,7 @@ class Asking:
     model: str = "main"
     max_tokens: int | None = None
     sampling: Sampling | None = None
-    grammar: str | None = None
+    grammar: Grammar | None = None
     schema: Mapping[str, object] | None = None
     task: str = ""
     logprobs: int = 0

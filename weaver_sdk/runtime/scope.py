@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
-from weaver_sdk.backends.base import Backend, Prompt
+from weaver_sdk.backends.base import Backend, Grammar, Prompt
 from weaver_sdk.messages import Message, Messages
 from weaver_sdk.options import Mode, Sampling
 from weaver_sdk.result import NoForkReason, Outcome, Phase, RepairKind
@@ -244,7 +244,7 @@ class Scope:
         phase: Phase = "answer",
         model: str = "main",
         stop: Stop = (),
-        grammar: str | None = None,
+        grammar: Grammar | None = None,
         max_tokens: int | None = None,
         sampling: Sampling | None = None,
         logprobs: int = 0,
@@ -257,7 +257,7 @@ class Scope:
             phase: what the new text is for.
             model: which of the run's models goes on.
             stop: what ends the new text, beside the model.
-            grammar: a GBNF grammar that it is held to, where the server can.
+            grammar: a grammar that it is held to, where the server can.
             max_tokens: at most so many tokens; the budget may allow fewer.
             sampling: in place of the run's.
             logprobs: how many of the likeliest tokens to report in each place; 0: none.

@@ -14,31 +14,26 @@ from weaver_sdk.strategies.free_text import free_line, free_text, quoted
 Place = Literal["open", "thread", "resume"]
 """Where a completion stands: before the first block, inside a thread, or after a join."""
 
+PLACES: tuple[Place, ...] = ("open", "thread", "resume")
+"""All of them."""
+
 
 def opening_grammar(dialect: Dialect, max_threads: int) -> str:
     """Return GBNF for a main line from its beginning: some text, then outlines or the answer.
 
     The model chooses. There are 2 to `max_threads` outlines, a line each.
     """
-    opens, closes = (quoted(tag) for tag in dialect.outline)
     block = f"{dialect.block[0]}\n" if dialect.block else ""
     root = "root ::= fork | some fork?"
     if dialect.reasons_in_think:
         root = f"root ::= {quoted(dialect.think[0] + chr(10))} text (fork | {_answer(dialect)})"
-    further = ""
-    for number in range(max_threads, 2, -1):
-        further = f" (outline-{number}{further})?"
-    rules = [
-        root,
-        f"fork ::= {quoted(f'{block}{dialect.outlines[0]}{chr(10)}')} outline-1 outline-2{further} "
-        + quoted(dialect.outlines[1]),
-        *(
-            f'outline-{number} ::= {opens} "{number}: " title {closes} "\\n"'
-            for number in range(1, max_threads + 1)
-        ),
-        f"title ::= {free_line(_tags(dialect))}",
-    ]
-    return _grammar(dialect, *rules)
+    begins, ends = quoted(f"{block}{dialect.outlines[0]}\n"), quoted(dialect.outlines[1])
+    return _grammar(dialect, root, f"fork ::= {begins} outlines {ends}", *_outlines(dialect, max_threads))
+
+
+def outlines_grammar(dialect: Dialect, max_threads: int) -> str:
+    """Return GBNF for the outlines alone, without the tags around their list."""
+    return "\n".join(["root ::= outlines", *_outlines(dialect, max_threads)]) + "\n"
 
 
 def thread_grammar(dialect: Dialect) -> str:
@@ -53,6 +48,21 @@ def joined_grammar(dialect: Dialect) -> str:
     closes = f"{quoted(dialect.block[1] + chr(10))} " if dialect.block and by_model else ""
     answer = f"text {_answer(dialect)}" if dialect.reasons_in_think else '"\\n"? some'
     return _grammar(dialect, f"root ::= {concludes}{closes}{answer}")
+
+
+def _outlines(dialect: Dialect, max_threads: int) -> list[str]:
+    opens, closes = (quoted(tag) for tag in dialect.outline)
+    further = ""
+    for number in range(max_threads, 2, -1):
+        further = f" (outline-{number}{further})?"
+    return [
+        f"outlines ::= outline-1 outline-2{further}",
+        *(
+            f'outline-{number} ::= {opens} "{number}: " title {closes} "\\n"'
+            for number in range(1, max_threads + 1)
+        ),
+        f"title ::= {free_line(_tags(dialect))}",
+    ]
 
 
 def _answer(dialect: Dialect) -> str:

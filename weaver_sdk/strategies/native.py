@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from weaver_sdk.backends.base import Prompt
+from weaver_sdk.backends.base import Grammar, Prompt
 from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup import (
     THREADWEAVER,
@@ -89,7 +89,7 @@ class Machine:
         scope: Scope,
         dialect: Dialect,
         prompt: Prompt,
-        grammar_for: Callable[[Place], str | None] | None = None,
+        grammar_for: Callable[[Place], Grammar | None] | None = None,
         stop: tuple[str, ...] = (),
     ) -> None:
         self._scope = scope

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from weaver_sdk.backends.base import Prompt
+from weaver_sdk.backends.base import Capabilities, Grammar, Prompt
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.findings import Draft, Findings
 from weaver_sdk.markup.dialect import THREADWEAVER, Dialect
 from weaver_sdk.messages import Message, Messages, merge_system, text_turn
-from weaver_sdk.strategies.grammars import Place, joined_grammar, opening_grammar, thread_grammar
+from weaver_sdk.strategies.grammars import PLACES, Place, joined_grammar, opening_grammar, thread_grammar
 from weaver_sdk.strategies.native import Machine
 from weaver_sdk.strategies.reading import read_trajectory
+from weaver_sdk.strategies.structural import structural_tag
 from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
 
 if TYPE_CHECKING:
@@ -68,10 +69,18 @@ class PromptedStrategy:
         """Return what the trajectory holds."""
         return read_trajectory(draft, self.dialect, trained=False)
 
-    def grammars(self, most_threads: int) -> tuple[str, ...]:
-        """Return the grammars of all places of a run whose budget allows so many threads."""
+    def grammars(self, capabilities: Capabilities, most_threads: int) -> tuple[Grammar, ...]:
+        """Return what a server holds the model to, in all places of a run that may have so many threads."""
+        held = (self.held_to(place, capabilities, most_threads) for place in PLACES)
+        return tuple(grammar for grammar in held if grammar is not None)
+
+    def held_to(self, place: Place, capabilities: Capabilities, most_threads: int) -> Grammar | None:
+        """Return what a server holds the model to in one place: a structural tag, a grammar, or nothing."""
         form = self._within(most_threads)
-        return form.grammar_for("open"), form.grammar_for("thread"), form.grammar_for("resume")
+        if not capabilities.grammar:
+            return None
+        tag = structural_tag(self.dialect, place, form.max_threads) if capabilities.structural_tags else None
+        return tag or form.grammar_for(place)
 
     def _within(self, most_threads: int) -> PromptedStrategy:
         return replace(self, max_threads=max(2, min(self.max_threads, most_threads)))
@@ -82,10 +91,8 @@ class PromptedStrategy:
             prompt = Prompt(text=self.prompt(scope.messages), messages=tuple(turns))
         else:
             prompt = scope.prompt(turns)
-        grammar_for = None
-        if scope.models["main"].capabilities.grammar:
-            grammar_for = self._within(scope.max_threads).grammar_for
-        return Machine(scope, self.dialect, prompt, grammar_for, self.stop)
+        able, most = scope.models["main"].capabilities, scope.max_threads
+        return Machine(scope, self.dialect, prompt, lambda place: self.held_to(place, able, most), self.stop)
 
     def turns(self, messages: Messages) -> list[Message]:
         """Return a conversation with the examples before it, as turns of a chat.

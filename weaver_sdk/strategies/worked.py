@@ -79,11 +79,10 @@ EXAMPLES = (
         answer="Tokyo",
     ),
     WorkedExample(
-        question="What should I take to the beach?",
-        opening="Clothes and food can be thought of one by one.",
-        threads=(("Clothes for the beach", f"\n{_CLOTHES}"), ("Food for the beach", f"\n{_FOOD}")),
-        conclusion="Both lists make the answer.",
-        answer=f"Clothes:\n{_CLOTHES}\n\nFood:\n{_FOOD}",
+        question="Describe the sea at night.",
+        opening="The sea at night is a single picture.",
+        conclusion="I tell what is seen of it and what is heard.",
+        answer="The water is black, and the moon lies on it like a road.\nOnly the waves are heard.",
         boxed=False,
     ),
     WorkedExample(
@@ -93,21 +92,11 @@ EXAMPLES = (
         answer="7",
     ),
     WorkedExample(
-        question="Write a Python function that shouts a text, and one that keeps the even numbers of a list.",
-        opening="The two functions do not need each other.",
-        threads=(
-            ("A function that shouts a text", f"\n{_SHOUT}"),
-            ("A function that keeps even numbers", f"\n{_EVENS}"),
-        ),
-        conclusion="Both functions make the answer.",
-        answer=f"{_SHOUT}\n\n{_EVENS}",
-        boxed=False,
-    ),
-    WorkedExample(
-        question="Describe the sea at night.",
-        opening="One short text is asked for.",
-        conclusion="It should tell what one sees and what one hears.",
-        answer="The water is black, and the moon lies on it like a road.\nOnly the waves are heard.",
+        question="What should I take to the beach?",
+        opening="Clothes and food can be thought of one by one.",
+        threads=(("Clothes for the beach", f"\n{_CLOTHES}"), ("Food for the beach", f"\n{_FOOD}")),
+        conclusion="Both lists make the answer.",
+        answer=f"Clothes:\n{_CLOTHES}\n\nFood:\n{_FOOD}",
         boxed=False,
     ),
     WorkedExample(
@@ -126,6 +115,17 @@ EXAMPLES = (
         ),
         conclusion="So it is Portuguese in Brazil and German in Austria.",
         answer="Portuguese and German",
+    ),
+    WorkedExample(
+        question="Write a Python function that shouts a text, and one that keeps the even numbers of a list.",
+        opening="The two functions do not need each other.",
+        threads=(
+            ("A function that shouts a text", f"\n{_SHOUT}"),
+            ("A function that keeps even numbers", f"\n{_EVENS}"),
+        ),
+        conclusion="Both functions make the answer.",
+        answer=f"{_SHOUT}\n\n{_EVENS}",
+        boxed=False,
     ),
 )
 """Examples of our own: three questions that are not worth a fork, and four that are; threads of one line and
