@@ -3,8 +3,8 @@
     python benchmarks/untrained.py --model FILE.gguf [--questions 40] [--timed 6] [--out RECORDS.jsonl]
 
 Forty questions of four kinds, asked one after the other, greedily, on an engine of our own with one CPU
-thread: with examples that hold no markup (`sequential`), with the same examples in markup (`prompted`), by
-separate calls (`planned`). An answer is right if its last number is the one expected, or if of the names in
+thread: as the bare question (`sequential`), with examples in markup (`prompted`), by separate calls
+(`planned`). An answer is right if its last number is the one expected, or if of the names in
 question its last line mentions the right one first. Plans are not checked.
 
 Then some of the sums once more for the clock, the ways taking turns, so that a busy machine wrongs none.

@@ -107,16 +107,6 @@ EXAMPLES = (
         answer="71",
     ),
     WorkedExample(
-        question="Which languages are spoken in Brazil and in Austria?",
-        opening="The two countries do not need each other.",
-        threads=(
-            ("The language of Brazil", "people in Brazil speak Portuguese."),
-            ("The language of Austria", "people in Austria speak German."),
-        ),
-        conclusion="So it is Portuguese in Brazil and German in Austria.",
-        answer="Portuguese and German",
-    ),
-    WorkedExample(
         question="Write a Python function that shouts a text, and one that keeps the even numbers of a list.",
         opening="The two functions do not need each other.",
         threads=(
@@ -126,6 +116,16 @@ EXAMPLES = (
         conclusion="Both functions make the answer.",
         answer=f"{_SHOUT}\n\n{_EVENS}",
         boxed=False,
+    ),
+    WorkedExample(
+        question="Which languages are spoken in Brazil and in Austria?",
+        opening="The two countries do not need each other.",
+        threads=(
+            ("The language of Brazil", "people in Brazil speak Portuguese."),
+            ("The language of Austria", "people in Austria speak German."),
+        ),
+        conclusion="So it is Portuguese in Brazil and German in Austria.",
+        answer="Portuguese and German",
     ),
 )
 """Examples of our own: three questions that are not worth a fork, and four that are; threads of one line and
