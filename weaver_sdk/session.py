@@ -19,7 +19,7 @@ from weaver_sdk.runtime.config import Model, RunConfig
 from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.session_gain import SessionGain
 from weaver_sdk.strategies.answers import BOXED
-from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose
+from weaver_sdk.strategies.choose import ChosenStrategy, StrategyChoice, check_choice, choose, fitted
 from weaver_sdk.strategies.compiled import compile_grammars
 from weaver_sdk.strategies.strategy import program_of
 
@@ -124,15 +124,18 @@ class Session:
         )
 
     async def choose(self, strategy: StrategyChoice) -> ChosenStrategy:
-        """Return the strategy that a choice means for this model."""
+        """Return the strategy that a choice means for this model on this server."""
         dialect = self.config.dialect
-        return choose(
+        chosen = choose(
             strategy,
             DIALECTS[dialect] if isinstance(dialect, str) else dialect,
             self.backend,
             has_template=self.has_template,
             in_vocabulary=await self._dialect_in_vocabulary() if isinstance(strategy, str) else None,
         )
+        if strategy == "auto" and chosen.name == "planned":
+            return fitted(chosen, await self.side_by_side())
+        return chosen
 
     async def stop_tokens(self, chosen: ChosenStrategy) -> Mapping[str, tuple[int, ...]]:
         """Return the tokens of the tags that end a completion, if the server reports tokens.

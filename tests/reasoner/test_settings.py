@@ -4,7 +4,7 @@ import httpx2
 import openai
 import pytest
 
-from weaver_sdk import THREADWEAVER, ConfigurationError, ParallelReasoner
+from weaver_sdk import THREADWEAVER, CompletionsBackend, ConfigurationError, ParallelReasoner
 from weaver_sdk.settings import resolve_server
 from weaver_sdk.testing import ScriptedBackend, ScriptedServer, fork_join_script
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backends.test_examination import counting, kept_by
-from tests.reasoner.test_settings import AnEngine
 from weaver_sdk import ParallelReasoner
 from weaver_sdk.backends.base import Backend
 from weaver_sdk.backends.completions import CompletionsBackend
@@ -188,6 +187,20 @@ async def test_a_host_that_doctor_has_measured_is_known(measuring: Callable[...,
         datetime.now(UTC),
     )
     assert await figure(model="m", base_url=address, api_key="sk-x") == 3.5
+
+
+class AnEngine:
+    """Serves what a scripted server does."""
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self.server = server
+
+    def backend(self, **options: Any) -> CompletionsBackend:
+        return CompletionsBackend(self.server.name, self.server.base_url, **options)
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
 
 
 class AnEngineWithAName(AnEngine):

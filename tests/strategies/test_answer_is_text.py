@@ -20,10 +20,6 @@ class Reading:
         return Findings(answer="5")
 
 
-class ReadingText(Reading):
-    answer_is_text = True
-
-
 async def function(scope: Scope) -> None:
     scope.write("5")
 
@@ -34,16 +30,15 @@ async def function(scope: Scope) -> None:
         (function, True),
         (Voting(), True),
         (Bare(), True),
-        (Bare(instruction="Use a box."), False),
         (Native(), False),
         (Reading(), False),
-        (ReadingText(), True),
     ],
 )
 async def test_a_strategy_that_reads_its_answer_out_of_the_text_says_so(
     strategy: Strategy | Function, is_text: bool
 ) -> None:
     assert program_of(strategy).answer_is_text is is_text
+    assert not program_of(strategy, answer="boxed").answer_is_text
 
 
 async def test_the_first_event_tells_it() -> None:

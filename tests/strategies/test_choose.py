@@ -19,7 +19,8 @@ from weaver_sdk import (
     Result,
 )
 from weaver_sdk.markup import DIALECTS, MULTIVERSE, is_well_formed
-from weaver_sdk.strategies.choose import choose
+from weaver_sdk.strategies.bare import Bare
+from weaver_sdk.strategies.choose import choose, fitted
 from weaver_sdk.strategies.worked import EXAMPLES
 from weaver_sdk.testing import ScriptedBackend
 
@@ -59,14 +60,29 @@ def test_a_model_that_has_the_tags_in_its_vocabulary_was_trained_on_them() -> No
     assert (chosen.name, chosen.dialect) == ("native", MULTIVERSE)
 
 
-def test_an_untrained_model_is_prompted_where_a_grammar_holds_it() -> None:
-    chosen = choose("auto", None, named("qwen3-8b", GRAMMAR), has_template=True)
-    assert isinstance(chosen.strategy, PromptedStrategy)
-    assert chosen.strategy.shown == "turns"
+@pytest.mark.parametrize("able", [ANY, GRAMMAR])
+def test_an_untrained_model_plans_whatever_its_server_can_do(able: Capabilities) -> None:
+    assert choose("auto", None, named("qwen3-8b", able), has_template=True).name == "planned"
 
 
-def test_an_untrained_model_plans_where_no_grammar_holds_it() -> None:
-    assert choose("auto", None, named("gpt-5-mini"), has_template=True).name == "planned"
+def test_a_server_that_gains_nothing_is_asked_the_bare_question() -> None:
+    chosen = choose("auto", None, named("qwen3-8b"), has_template=True)
+    bare = fitted(chosen, 1.1)
+    assert isinstance(bare.strategy, Bare)
+    assert "gains nothing" in bare.why
+    assert fitted(chosen, None) is chosen
+    slow = fitted(chosen, 2.0).strategy
+    assert isinstance(slow, PlannedStrategy)
+    assert slow.side_by_side == 2.0
+
+
+async def test_the_result_says_that_the_server_gains_nothing() -> None:
+    backend = named_backend("qwen3-8b", lambda _: "Five.")
+    program = fitted(choose("auto", None, backend, has_template=True), 1.0).strategy
+    result = await solved(backend, strategy=program)
+    assert result.answer == "Five."
+    assert result.no_fork_reason == "server_gains_nothing"
+    assert result.telemetry.requests == 1
 
 
 def test_a_model_that_cannot_chat_is_prompted_with_raw_text() -> None:
@@ -79,10 +95,9 @@ def test_part_of_a_word_is_no_name() -> None:
     assert choose("auto", None, named("synpress-7b"), has_template=True).name == "planned"
 
 
-@pytest.mark.parametrize("name", ["prompted", "planned"])
-def test_a_dialect_can_be_taught(name: Any) -> None:
-    taught = choose(name, MULTIVERSE, named("m"), has_template=True).strategy
-    assert isinstance(taught, PromptedStrategy | PlannedStrategy)
+def test_a_dialect_can_be_taught() -> None:
+    taught = choose("prompted", MULTIVERSE, named("m"), has_template=True).strategy
+    assert isinstance(taught, PromptedStrategy)
     assert taught.dialect.outlines == MULTIVERSE.outlines
     assert "{outline}" in taught.dialect.seed
 
@@ -97,9 +112,9 @@ async def test_the_choice_is_told_in_the_result_and_in_the_log(caplog: pytest.Lo
 async def test_a_planned_run_renders_each_question_with_the_models_template() -> None:
     backend = named_backend("gpt-5-mini", planner)
     result = await solved(backend, template="chatml")
-    assert result.answer == "5"
+    assert result.answer == "## A\n\n2\n\n## B\n\n3"
     assert result.well_formed
-    assert len(backend.requests) == 4
+    assert len(backend.requests) == 3
     for request in backend.requests:
         assert request.prompt.text.startswith("<|im_start|>")
         assert request.prompt.text.endswith("<|im_end|>\n<|im_start|>assistant\n")
@@ -107,7 +122,7 @@ async def test_a_planned_run_renders_each_question_with_the_models_template() ->
 
 async def test_a_prompted_run_shows_the_examples_as_turns_and_keeps_to_the_grammar() -> None:
     backend = named_backend("qwen3-8b", prompted, GRAMMAR)
-    result = await solved(backend)  # the template is known by the model's name
+    result = await solved(backend, strategy="prompted")  # the template is known by the model's name
     assert result.text == FORKED
     assert result.strategy == "prompted"
     assert is_well_formed(result.text, PromptedStrategy().dialect)
@@ -125,7 +140,7 @@ async def test_a_prompted_run_shows_the_examples_as_turns_and_keeps_to_the_gramm
 async def test_an_answer_that_a_budget_cut_goes_on_without_a_grammar() -> None:
     long = "<think>\nOne.\n</think>\n\\boxed{" + "a " * 80
     backend = named_backend("qwen3-8b", lambda request: long.removeprefix(request.prefix), GRAMMAR)
-    result = await solved(backend, budget=Budget(total_tokens=40, reserve_tokens=10))
+    result = await solved(backend, strategy="prompted", budget=Budget(total_tokens=40, reserve_tokens=10))
     assert result.finish == "budget"
     assert [request.grammar is None for request in backend.requests] == [False, True]
 
@@ -167,6 +182,7 @@ async def test_a_strategy_of_ones_own_is_taken() -> None:
         ({"strategy": 7}, "7 is no strategy"),
         ({"strategy": PromptedStrategy(), "dialect": THREADWEAVER}, "brings its own"),
         ({"strategy": PromptedStrategy(), "template": "chatml"}, "raw"),
+        ({"strategy": "planned", "dialect": "threadweaver"}, "writes no markup"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(options: dict[str, Any], message: str) -> None:
@@ -184,9 +200,8 @@ FORKED = (
 def planner(request: CompletionRequest) -> str:
     """A chat model that plans."""
     if request.json_schema is not None:
-        return '{"thought": "Two parts.", "parts": ["A", "B"]}'
-    last = request.prompt.messages[-1]["content"]
-    return {"A": "2", "B": "3"}.get(last.rpartition("Part: ")[2], "2 + 3 = \\boxed{5}")
+        return '{"parts": ["A", "B"]}'
+    return "2" if "part 1 alone" in request.prompt.messages[-1]["content"] else "3"
 
 
 def prompted(request: CompletionRequest) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from weaver_sdk.backends.base import Backend, Capabilities
+from weaver_sdk.backends.side_by_side import gains
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import MULTIVERSE, NPR, THREADWEAVER, Dialect
 from weaver_sdk.strategies.bare import Bare
@@ -77,9 +78,6 @@ def check_choice(choice: object, dialect: object, template: object) -> None:
         raise ConfigurationError('give template, or a strategy that is shown as "raw" text, which has none')
 
 
-GAINS_FROM = 1.5
-"""Below this gain of four streams at once, a fork costs more than it saves."""
-
 BY_MODEL = ("auto", "native", "prompted", "planned")
 """Strategies that are fitted to the model."""
 
@@ -126,17 +124,16 @@ def choose(
     return ChosenStrategy(strategy=replace(PromptedStrategy(dialect=taught), shown=shown), why=why)
 
 
-def fitted(chosen: ChosenStrategy, side_by_side: float | None, *, asked: str) -> ChosenStrategy:
-    """Return a strategy as it fits the server: "auto" asks the bare question where a fork gains nothing.
+def fitted(chosen: ChosenStrategy, side_by_side: float | None) -> ChosenStrategy:
+    """Return what "auto" takes on a server: the bare question where a fork gains nothing.
 
     Args:
-        chosen: the strategy by its name.
+        chosen: by the rule.
         side_by_side: tokens a second of four streams at once, as a multiple of one stream's; `None`: unknown.
-        asked: the name that the user gave.
     """
     if not isinstance(chosen.strategy, PlannedStrategy) or side_by_side is None:
         return chosen
-    if asked == "auto" and side_by_side < GAINS_FROM:
+    if not gains(side_by_side):
         why = f"four streams at once are {side_by_side:.1f} times as fast as one: a fork gains nothing"
         return ChosenStrategy(strategy=Bare(reason="server_gains_nothing"), why=why)
     return replace(chosen, strategy=replace(chosen.strategy, side_by_side=side_by_side))

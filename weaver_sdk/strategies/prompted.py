@@ -23,9 +23,6 @@ from weaver_sdk.strategies.worked import EXAMPLES, WorkedExample
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
 
-SEQUENTIAL_INSTRUCTION = THREADWEAVER.instruction
-"""Follows the question where a model is to answer without markup."""
-
 
 def seeded(dialect: Dialect) -> Dialect:
     """Return a dialect whose threads begin with their outline, and whose question stands alone."""

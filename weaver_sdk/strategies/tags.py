@@ -184,45 +184,6 @@ class TagWatch:
         return [(self._phase, text)]
 
 
-class SpokenWatch:
-    """Reads text in which tags are no markup, and leaves them out.
-
-    Args:
-        dialect: whose tags.
-        phase: what the text is for.
-        begin: what the text begins with, in place of its own white space.
-    """
-
-    stops: tuple[str, ...] = ()
-    ended: TagFound | None = None
-
-    def __init__(self, dialect: Dialect, phase: Phase, begin: str = "") -> None:
-        self._scanner = Scanner(dialect)
-        self._phase: Phase = phase
-        self._begin = begin
-        self._begun = False
-
-    def feed(self, text: str) -> Iterable[tuple[Phase, str]]:
-        """Take new text; return what of it is settled."""
-        return self._take(self._scanner.feed(text))
-
-    def close(self) -> Iterable[tuple[Phase, str]]:
-        """Return what might have become a tag."""
-        return self._take(self._scanner.close())
-
-    def stopped(self, matched: str | None, *, sure: bool) -> TagFound | None:
-        """Return `None`: the text goes on to its end."""
-        return None
-
-    def _take(self, tokens: list[Token]) -> list[tuple[Phase, str]]:
-        text = "".join(token.text for token in tokens if isinstance(token, Text))
-        if not self._begun:
-            text = text.lstrip()
-            self._begun = bool(text)
-            text = self._begin + text if text else ""
-        return [(self._phase, text)] if text else []
-
-
 def _merged(pieces: list[tuple[Phase, str]]) -> list[tuple[Phase, str]]:
     """Return the pieces with neighbours of one phase put together, and without empty ones."""
     merged: list[tuple[Phase, str]] = []
