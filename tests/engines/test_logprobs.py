@@ -61,4 +61,4 @@ async def test_both_endpoints_tell_the_same(quick_engine: LlamaServer) -> None:
     async with over("own", quick_engine) as own, over("completions", quick_engine) as completions:
         (text, told), (other, as_well) = await written(own, 2), await written(completions, 2)
     assert (text, [one.token for one in told]) == (other, [one.token for one in as_well])
-    assert [one.logprob for one in told] == pytest.approx([one.logprob for one in as_well], abs=1e-3)
+    assert [one.logprob for one in told] == pytest.approx([one.logprob for one in as_well], abs=1e-2)

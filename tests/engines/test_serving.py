@@ -13,7 +13,7 @@ import pytest
 
 from tests.engines.watching import answers, is_alive, left_in
 from weaver_sdk.engines.llama import LlamaServer
-from weaver_sdk.engines.llama.process import _end
+from weaver_sdk.engines.llama.process import end
 from weaver_sdk.engines.models import smollm2, weaver_nano
 from weaver_sdk.errors import ConfigurationError, EngineError, EngineNotInstalled, EngineStartFailed
 
@@ -64,7 +64,7 @@ def test_one_that_was_forgotten_says_what_to_use(workplace: Path) -> None:
     assert held is not None
     with pytest.warns(ResourceWarning, match=r"weaver-nano.* was not stopped: use `async with`"):
         del server
-    _end(held.process)
+    end(held.process)
 
 
 def test_stopping_twice_or_before_the_start_does_nothing() -> None:

@@ -42,6 +42,12 @@ def test_all_that_was_written_is_let_out_in_the_end() -> None:
     assert assembly.begun
 
 
+def test_a_table_or_code_of_an_item_begins_a_line_of_its_own() -> None:
+    plan = Plan(PLAN.parts, "numbered")
+    out, _ = assembled(plan, [(0, "| a | b |"), (0, None), (1, "text")])
+    assert "".join(out) == "1. **A**\n\n| a | b |\n\n2. **B**: text"
+
+
 def test_nothing_written_is_no_answer() -> None:
     out, assembly = assembled(Plan(PLAN.parts, "json"), [(0, " \n"), (1, None)])
     assembly.finish()

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from weaver_sdk.strategies.part_watch import CHARACTERS_PER_WORD, PartWatch
 
-WORDS = 10
-PARAGRAPH = int(WORDS * CHARACTERS_PER_WORD)
+WORDS = 5
+PARAGRAPH = int(2 * WORDS * CHARACTERS_PER_WORD)
 
 
 def read(*chunks: str, title: str = "Tea", others: tuple[str, ...] = ("Coffee",)) -> tuple[str, PartWatch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from weaver_sdk.strategies.plan import Form, Plan
@@ -77,10 +78,16 @@ class Assembly:
             return
         if not begun:
             first, between, _ = _BETWEEN[self._plan.form]
-            self._write((between if self.begun else first) + heading(self._plan, self._at))
+            lead = heading(self._plan, self._at)
+            if lead.endswith(": ") and _BLOCK.match(kept):
+                lead = lead.removesuffix(": ") + "\n\n"
+            self._write((between if self.begun else first) + lead)
             self._begun[self._at] = True
         self._write(kept)
 
+
+_BLOCK = re.compile(r"[|`#>~]|[-*+] |\d+[.)] ")
+"""What begins a line of its own in Markdown, and cannot follow a title."""
 
 _BETWEEN: dict[Form, tuple[str, str, str]] = {
     "sections": ("", "\n\n", ""),

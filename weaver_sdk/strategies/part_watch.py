@@ -20,8 +20,8 @@ _FULL_STOPS = "。！？"
 class PartWatch:
     """Reads a part as it streams, and hands its text on.
 
-    Once it has the words that it was asked for, it ends with its paragraph; where the paragraph goes on for
-    half as much again, with its sentence. Code is never cut. A heading of another part ends it too.
+    A part that runs on ends with its paragraph once it has twice the words that it was asked for, with its
+    sentence at three times. Code is never cut. A heading of another part ends it too.
 
     Args:
         title: of the part.
@@ -46,8 +46,8 @@ class PartWatch:
         """Whether a code block is open."""
         self._title = plain(title)
         self._others = {plain(other) for other in others}
-        self._paragraph_from = words * CHARACTERS_PER_WORD
-        self._sentence_from = self._paragraph_from * 1.5
+        self._paragraph_from = 2 * words * CHARACTERS_PER_WORD
+        self._sentence_from = 3 * words * CHARACTERS_PER_WORD
         self._hear = hear
         self._phase: Phase = phase
         self._held = ""

@@ -27,9 +27,10 @@ TOKENS_PER_WORD = 1.5
 PLANNER = (
     "You plan how a question is answered; you do not answer it. Reply with JSON alone. `parts` are the parts "
     "that the question itself asks for, each of which can be written without a look at the others: sections, "
-    "texts, functions, days, items. Give each a title, what it says, and its length. `form` is how they "
-    "stand together, and `then` is `combine` where a conclusion has to follow them. Where the answer is one "
-    "piece, where it is short, or where each step needs the one before it, `parts` is empty."
+    "texts, functions, days, items. Give each a title, what it says, and its length; what it says tells it "
+    "from the others, so that no two come out alike. `form` is how they stand together, and `then` is "
+    "`combine` where a conclusion has to follow them. Where the answer is one piece, where it is short, or "
+    "where each step needs the one before it, `parts` is empty."
 )
 """The system prompt of the call that asks for a plan."""
 

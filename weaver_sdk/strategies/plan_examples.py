@@ -6,7 +6,6 @@ from weaver_sdk.strategies.plan import Part, Plan, PlanExample
 
 _CAR = "cost, range and upkeep for this family"
 _TEA = "product text: taste, origin, when to drink it"
-_BREAD = "{}; exercises and times"
 
 EXAMPLES = (
     PlanExample("At what temperature does water boil on a mountain of 3000 m?"),
@@ -38,12 +37,13 @@ EXAMPLES = (
     ),
     PlanExample("Write a JavaScript function that turns a text into title case."),
     PlanExample(
-        "Plan a three-day course on baking bread.",
+        "Plan a weekend in Vienna with a supper on each day.",
         Plan(
             (
-                Part("Day 1: Doughs", _BREAD.format("flour, yeast, kneading"), "section"),
-                Part("Day 2: Shaping", _BREAD.format("loaves, rolls, plaits"), "section"),
-                Part("Day 3: Baking", _BREAD.format("oven, steam, crust"), "section"),
+                Part(
+                    "Saturday: the old town", "cathedral, Hofburg, coffee house; supper: goulash", "section"
+                ),
+                Part("Sunday: the green side", "Schönbrunn, Prater, river; supper: dumplings", "section"),
             ),
         ),
     ),

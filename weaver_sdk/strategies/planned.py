@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
     from weaver_sdk.runtime.speculation import Speculation
 
-ROOM = 6
+ROOM = 8
 """A part may have so many times the tokens that it was asked for. Prose ends long before; code is not cut."""
 
 

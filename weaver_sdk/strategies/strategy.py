@@ -89,12 +89,11 @@ def program_of(
             f"{strategy!r} is no strategy: give a name, an object with `name` and `async def run(self, "
             "scope)`, or an `async def` that takes a scope"
         )
-    reads = strategy.read if isinstance(strategy, Reads) else read
     return Program(
         name=name,
         run=strategy.run if isinstance(strategy, Strategy) else strategy,
         conclude=strategy.conclude if isinstance(strategy, Concludes) else conclude,
-        read=reads if answer == "text" else lambda draft: _boxed(reads(draft)),
+        read=_reading(strategy.read if isinstance(strategy, Reads) else read, answer),
         answer_is_text=answer == "text" and not isinstance(strategy, Reads),
     )
 
@@ -121,9 +120,14 @@ def read(draft: Draft) -> Findings:
     return Findings(answer=draft.answer.strip() or None)
 
 
-def _boxed(found: Findings) -> Findings:
-    """Return findings whose answer is the last box in it, where there is one."""
-    return found if found.answer is None else replace(found, answer=answer_of(found.answer) or None)
+def _reading(reads: Callable[[Draft], Findings], answer: AnswerForm) -> Callable[[Draft], Findings]:
+    """Return how a run is read; of an answer that was asked for in a box, the box alone counts."""
+
+    def boxed(draft: Draft) -> Findings:
+        found = reads(draft)
+        return found if found.answer is None else replace(found, answer=answer_of(found.answer) or None)
+
+    return reads if answer == "text" else boxed
 
 
 def _name(strategy: object) -> str:
