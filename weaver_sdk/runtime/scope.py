@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
-from weaver_sdk.backends.base import Backend, Grammar, Prompt
-from weaver_sdk.messages import Message, Messages
-from weaver_sdk.options import Mode, Sampling
+from weaver_sdk.backends.base import Grammar, Prompt
+from weaver_sdk.messages import Messages
+from weaver_sdk.options import Sampling
 from weaver_sdk.result import NoForkReason, Outcome, Phase, RepairKind
 from weaver_sdk.runtime.asking import Asking, complete
 from weaver_sdk.runtime.board import Board
 from weaver_sdk.runtime.budget_spent import BudgetSpent
 from weaver_sdk.runtime.completion import Completion
 from weaver_sdk.runtime.forks import Form, Join, Label, Opened, Work
-from weaver_sdk.runtime.ledger import BudgetView
 from weaver_sdk.runtime.lines import LiveThread, Spans
 from weaver_sdk.runtime.siblings import Siblings
 from weaver_sdk.runtime.speculation import Speculation
 from weaver_sdk.runtime.state import RunState
 from weaver_sdk.runtime.threads import Promise, close_all, each, fork
+from weaver_sdk.runtime.view import View
 from weaver_sdk.runtime.watch import Stop, watch_for
 
 T = TypeVar("T")
 
 
-class Scope:
+class Scope(View):
     """A handle on one line of a run. It is dead once the function that it was given to returns.
 
     `ask` and `extend` may raise `BudgetSpent` (let it pass), `BackendError` where a completion cannot be had,
@@ -46,105 +46,17 @@ class Scope:
         siblings: Siblings | None = None,
         board: Board | None = None,
     ) -> None:
+        super().__init__(state, line)
         self.item = item
         """What this thread works on; `None` on the main line."""
         self.board = board or Board()
         """Notes shared with the other threads of the same fork."""
-        self._state = state
-        self._line = line
         self._before = before
         self._prompt = prompt
         self._siblings = siblings
-        self._outcome: Outcome | None = None
         self._last_outcome: Outcome | None = None
         self._spawned: list[Promise] = []
         self._spawn_board: Board | None = None
-        self._alive = True
-
-    def __repr__(self) -> str:
-        return f"<Scope {self._line.where(self._state.config.run_id)}>"
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation that the run was given; its last turn is the problem."""
-        return self._state.config.asked
-
-    @property
-    def mode(self) -> Mode:
-        """Whether the run may fork at all."""
-        return self._state.config.mode
-
-    @property
-    def metered(self) -> bool:
-        """Whether tokens cost money, so that none should be spent on the chance."""
-        return self._state.config.metered
-
-    @property
-    def sampling(self) -> Sampling:
-        """How the run picks tokens where a call says nothing else."""
-        return self._state.config.sampling
-
-    @property
-    def label(self) -> str:
-        """What this thread works on, in words; "" on the main line."""
-        return self._line.label
-
-    @property
-    def place(self) -> tuple[int, int] | None:
-        """(fork, thread), counted from 1; `None` on the main line."""
-        return self._line.place
-
-    @property
-    def text(self) -> str:
-        """What this line holds so far."""
-        return self._line.text
-
-    @property
-    def spans(self) -> Spans:
-        """The same in stretches, each with its tokens where they are known."""
-        return tuple(self._line.spans())
-
-    @property
-    def outcome(self) -> Outcome:
-        """How the thread ended; `cancelled` while it runs. Set it to say so before its function returns."""
-        return self._outcome or self._line.outcome
-
-    @outcome.setter
-    def outcome(self, outcome: Outcome) -> None:
-        self._live()
-        self._outcome = outcome
-
-    @property
-    def budget(self) -> BudgetView:
-        """What this line may still spend."""
-        return self._state.ledger.left(self._line, self._state.recorder.now())
-
-    @property
-    def forks(self) -> int:
-        """How many forks the run has made."""
-        return self._state.forks
-
-    @property
-    def forks_left(self) -> int:
-        """How many more the mode and the budget allow from this line; 0 where it lies too deep."""
-        budget, state = self._state.config.budget, self._state
-        allowed = self._line.depth < budget.max_depth and budget.max_threads > 0 and self.mode == "parallel"
-        return max(0, budget.max_forks - state.forks) if allowed else 0
-
-    @property
-    def max_threads(self) -> int:
-        """How many threads a fork may have."""
-        return self._state.config.budget.max_threads
-
-    @property
-    def models(self) -> Mapping[str, Backend]:
-        """The models that `ask` and `extend` may name."""
-        return {name: model.backend for name, model in self._state.config.models.items()}
-
-    @property
-    def ended(self) -> Sequence[Scope]:
-        """The threads of the run that have ended, in the order of their ends."""
-        return tuple(self._state.ended)
 
     def write(self, text: str, *, phase: Phase = "answer") -> None:
         """Add text of your own to the line. It costs no tokens."""
@@ -357,10 +269,6 @@ class Scope:
         by = self._state.ledger.spent(self._line, self._state.recorder.now())
         if by is not None:
             raise BudgetSpent(by)
-
-    def _live(self) -> None:
-        if not self._alive:
-            raise RuntimeError(f"{self!r} has ended: use a scope only within the function it was given to")
 
     async def _close(
         self,
