@@ -118,7 +118,7 @@ class Session:
             prefix=self.config.prefix,
             stop_tokens=await self.stop_tokens(chosen),
             warm_joins=self.warms_joins(chosen),
-            metered=self.config.tokens_cost,
+            metered=self.config.is_metered(self.backend),
             index=index,
             routing_key=options.get("routing_key"),
         )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import httpx2
 
-from weaver_sdk.backends.base import Api, Backend, Capabilities
+from weaver_sdk.backends.base import Api, Backend, Capabilities, ServerKind
 from weaver_sdk.backends.http.response import Timeouts
 from weaver_sdk.backends.http.transport import display_url, server_address
+from weaver_sdk.backends.server_backend import ServerBackend
 from weaver_sdk.engines.engine import Engine
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.markup import DIALECTS, Dialect
@@ -32,6 +33,11 @@ TemplateChoice = str | Render
 
 ModelChoice = str | Backend | Server
 """A further model: its name on the reasoner's server, a backend, or a model on another server."""
+
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_ENGINES: tuple[ServerKind, ...] = ("vllm", "sglang", "llama.cpp")
+"""Servers that run a model themselves: on this machine they are the user's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +93,14 @@ class SessionConfig:
             if not isinstance(getattr(self, name), kind):
                 raise ConfigurationError(f"{name}: give a {kind.__name__}(…)")
 
-    @property
-    def tokens_cost(self) -> bool:
-        """Whether tokens cost money: what the user says, else unless the engine is the user's own."""
-        return self.engine is None if self.metered is None else self.metered
+    def is_metered(self, backend: Backend) -> bool:
+        """Return whether tokens cost money: as the user says, else unless the server is one of the user's own."""
+        if self.metered is not None:
+            return self.metered
+        if self.engine is not None:
+            return False
+        here = isinstance(backend, ServerBackend) and httpx2.URL(backend.base_url).host in _THIS_MACHINE
+        return not (here and backend.capabilities.server in _ENGINES)
 
     def in_words(self) -> str:
         """Return the model, the server and the strategy, without credentials."""

@@ -4,7 +4,9 @@ import httpx2
 import openai
 import pytest
 
-from weaver_sdk import THREADWEAVER, CompletionsBackend, ConfigurationError, ParallelReasoner
+from weaver_sdk import THREADWEAVER, Capabilities, CompletionsBackend, ConfigurationError, ParallelReasoner
+from weaver_sdk.backends.base import ServerKind
+from weaver_sdk.session_config import SessionConfig
 from weaver_sdk.settings import resolve_server
 from weaver_sdk.testing import ScriptedBackend, ScriptedServer, fork_join_script
 
@@ -136,3 +138,21 @@ async def test_joins_are_computed_ahead_only_where_the_user_says_so(
     ):
         session = await reasoner._session()
         assert session.warms_joins(session.chosen) is warm
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "metered"),
+    [
+        ("http://127.0.0.1:8000/v1", "vllm", False),
+        ("http://localhost:8080/v1", "llama.cpp", False),
+        ("http://127.0.0.1:4000/v1", "litellm", True),
+        ("https://host.example/v1", "vllm", True),
+    ],
+)
+def test_tokens_cost_nothing_on_an_engine_of_this_machine(
+    address: str, kind: ServerKind, metered: bool
+) -> None:
+    config = SessionConfig(base_url=address)
+    backend = CompletionsBackend("m", address, capabilities=Capabilities(server=kind))
+    assert config.is_metered(backend) is metered
+    assert SessionConfig(base_url=address, metered=not metered).is_metered(backend) is not metered
