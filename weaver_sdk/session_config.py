@@ -94,7 +94,7 @@ class SessionConfig:
                 raise ConfigurationError(f"{name}: give a {kind.__name__}(…)")
 
     def is_metered(self, backend: Backend) -> bool:
-        """Return whether tokens cost money: as the user says, else unless the server is one of the user's own."""
+        """Return whether tokens cost money: as the user says, else unless the server is the user's own."""
         if self.metered is not None:
             return self.metered
         if self.engine is not None:

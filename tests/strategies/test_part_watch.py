@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from weaver_sdk.strategies.part_watch import CHARACTERS_PER_WORD, PartWatch
 
-WORDS = 5
-PARAGRAPH = int(2 * WORDS * CHARACTERS_PER_WORD)
+WORDS = 8
+PARAGRAPH = int(1.5 * WORDS * CHARACTERS_PER_WORD)
 
 
 def read(*chunks: str, title: str = "Tea", others: tuple[str, ...] = ("Coffee",)) -> tuple[str, PartWatch]:
@@ -55,7 +55,7 @@ def test_it_ends_with_its_paragraph_once_it_is_long_enough() -> None:
 
 
 def test_a_paragraph_without_end_ends_with_its_sentence() -> None:
-    long = "x" * (PARAGRAPH * 3 // 2 + 1)
+    long = "x" * (PARAGRAPH * 5 // 3 + 1)
     assert read(f"{long}. More. Even more.")[0] == f"{long}."
     assert read(f"{long}。More.")[0] == f"{long}。"
     assert read(f"{long} 3.14 is a number. More.")[0] == f"{long} 3.14 is a number."
@@ -69,8 +69,12 @@ def test_what_announces_a_list_or_code_is_no_end() -> None:
 def test_code_is_never_cut() -> None:
     code = "```python\n" + "a = 1.\n\n" * 50 + "```"
     assert read(f"{code}\nMore.\n\nEven more.")[0].startswith(code)
-    _, watch = read("```python\na = 1\n")
-    assert watch.in_code
+    for text, is_open in (
+        ("```python\na = 1\n", True),
+        ("```\na\n```", False),
+        ("```\na\n```\nText.", False),
+    ):
+        assert read(text)[1].in_code is is_open
 
 
 @given(

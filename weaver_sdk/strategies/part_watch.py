@@ -20,8 +20,8 @@ _FULL_STOPS = "。！？"
 class PartWatch:
     """Reads a part as it streams, and hands its text on.
 
-    A part that runs on ends with its paragraph once it has twice the words that it was asked for, with its
-    sentence at three times. Code is never cut. A heading of another part ends it too.
+    A part that runs on ends with its paragraph at one and a half times the words that it was asked for, with
+    its sentence at two and a half times. Code is never cut. A heading of another part ends it too.
 
     Args:
         title: of the part.
@@ -42,12 +42,11 @@ class PartWatch:
         phase: Phase = "answer",
     ) -> None:
         self.ended: StopFound | None = None
-        self.in_code = False
-        """Whether a code block is open."""
+        self._in_code = False
         self._title = plain(title)
         self._others = {plain(other) for other in others}
-        self._paragraph_from = 2 * words * CHARACTERS_PER_WORD
-        self._sentence_from = 3 * words * CHARACTERS_PER_WORD
+        self._paragraph_from = 1.5 * words * CHARACTERS_PER_WORD
+        self._sentence_from = 2.5 * words * CHARACTERS_PER_WORD
         self._hear = hear
         self._phase: Phase = phase
         self._held = ""
@@ -55,6 +54,11 @@ class PartWatch:
         self._last = ""
         """The last character that is no white space."""
         self._length = 0
+
+    @property
+    def in_code(self) -> bool:
+        """Whether a code block is open."""
+        return self._in_code != bool(_FENCE.match(self._line))
 
     def feed(self, text: str) -> Iterable[Piece]:
         """Take new text; return what of it is settled."""
@@ -108,14 +112,14 @@ class PartWatch:
         self._held = rest
         self._note(line)
         if newline:
-            self.in_code ^= bool(_FENCE.match(self._line))
+            self._in_code = self.in_code
             self._line = ""
             self._length += 1
         return line + newline
 
     def _end_in(self, text: str) -> int | None:
         """Return where the part may end in a piece of a line."""
-        if self.in_code or _FENCE.match(self._line + text):
+        if self._in_code or _FENCE.match(self._line + text):
             return None
         last, blank = self._last, not self._line.strip()
         for at, character in enumerate(text):

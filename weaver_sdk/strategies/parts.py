@@ -22,11 +22,16 @@ def part_turns(messages: Messages, plan: Plan, number: int, words: int) -> list[
         how = f"Write element {number + 1} of the array alone, as one JSON object. No code fence."
     else:
         how = (
-            f"Write part {number + 1} alone, “{part.title}”, as it will stand in the answer, in about "
-            f"{words} words if the question asks for no other length. The other parts are written by "
-            "others: no introduction, no conclusion, no title."
+            f"Write part {number + 1} alone, “{part.title}”, as the question asks for it, in about {words} "
+            "words if it names no length. The other parts are written by others: no introduction, no "
+            "conclusion, no headings."
         )
     return with_text_after(messages, _outline(plan) + how)
+
+
+def seed(plan: Plan, number: int) -> str:
+    """Return what a part's text goes on from: its title, so that the model does not write one."""
+    return "" if plan.form in ("texts", "json") else f"## {plan.parts[number].title}\n\n"
 
 
 def closing_turns(messages: Messages, plan: Plan, text: str) -> list[Message]:
@@ -43,8 +48,10 @@ def closing_turns(messages: Messages, plan: Plan, text: str) -> list[Message]:
 
 
 def _outline(plan: Plan) -> str:
-    listed = "".join(f"{number}. {part.title}: {part.says}\n" for number, part in enumerate(plan.parts, 1))
-    return f"The answer has these parts:\n{listed}\n"
+    listed = "".join(
+        f"part {number} is “{part.title}” ({part.says})\n" for number, part in enumerate(plan.parts, 1)
+    )
+    return f"The answer has {len(plan.parts)} parts:\n{listed}\n"
 
 
 def json_value(text: str) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from weaver_sdk.strategies.plan import Part, Plan, PlanExample
 
-_CAR = "cost, range and upkeep for this family"
-_TEA = "product text: taste, origin, when to drink it"
-
 EXAMPLES = (
     PlanExample("At what temperature does water boil on a mountain of 3000 m?"),
     PlanExample(
         "Compare electric cars and petrol cars for a family in a small town.",
         Plan(
-            (Part("Electric cars", _CAR, "section"), Part("Petrol cars", _CAR, "section")),
+            (
+                Part("Electric cars", "cheap to run, charged at home, shorter range", "section"),
+                Part("Petrol cars", "dearer to run, filled up in minutes", "section"),
+            ),
             "sections",
             "combine",
         ),
@@ -20,7 +20,13 @@ EXAMPLES = (
     PlanExample("Write a limerick about a cat."),
     PlanExample(
         "Write product texts for a tea shop: green tea, mint tea and black tea.",
-        Plan((Part("Green tea", _TEA), Part("Mint tea", _TEA), Part("Black tea", _TEA))),
+        Plan(
+            (
+                Part("Green tea", "fresh and light"),
+                Part("Mint tea", "cool, without caffeine"),
+                Part("Black tea", "strong, for the morning"),
+            )
+        ),
     ),
     PlanExample("A tank holds 240 litres and loses 3 litres an hour. When is it half empty?"),
     PlanExample(
@@ -50,15 +56,15 @@ EXAMPLES = (
     PlanExample("Explain in two sentences what a mortgage is."),
     PlanExample(
         "Write two Java methods: one that adds up a list, and one that finds its largest element.",
-        Plan((Part("sum", "adds up a list; code"), Part("largest", "finds the largest element; code"))),
+        Plan((Part("sum", "adds up a list"), Part("largest", "finds the largest element"))),
     ),
     PlanExample(
         "Describe the origin, the growth and the decline of the Hanseatic League.",
         Plan(
             (
-                Part("Origin", "first towns, trade routes, reasons", "section"),
-                Part("Growth", "members, goods, power", "section"),
-                Part("Decline", "rivals, wars, new routes", "section"),
+                Part("Origin", "why towns of merchants came together", "section"),
+                Part("Growth", "how it came to rule the trade of the north", "section"),
+                Part("Decline", "what made it weak in the end", "section"),
             ),
         ),
     ),
@@ -66,7 +72,8 @@ EXAMPLES = (
     PlanExample(
         "A JSON array of two rivers, each with name, length and a description. JSON alone.",
         Plan(
-            (Part("Nile", "name, length, description"), Part("Danube", "name, length, description")), "json"
+            (Part("Nile", "the river of Egypt"), Part("Danube", "from the Black Forest to the Black Sea")),
+            "json",
         ),
     ),
 )

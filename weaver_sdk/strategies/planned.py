@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from weaver_sdk.errors import ConfigurationError
 from weaver_sdk.runtime.forks import Stitching
-from weaver_sdk.strategies.assembly import Assembly, heading
+from weaver_sdk.strategies.assembly import Assembly
 from weaver_sdk.strategies.attempts import at_least_one
 from weaver_sdk.strategies.bare import go_on
 from weaver_sdk.strategies.opening import OpeningWatch
 from weaver_sdk.strategies.part_watch import PartWatch
-from weaver_sdk.strategies.parts import closing_turns, json_value, part_turns
+from weaver_sdk.strategies.parts import closing_turns, json_value, part_turns, seed
 from weaver_sdk.strategies.plan import (
     CLOSING_WORDS,
     TOKENS_PER_WORD,
@@ -123,7 +123,7 @@ class PlannedStrategy:
                 range(len(plan.parts)),
                 write_part,
                 label=lambda number: plan.parts[number].title,
-                join=Stitching(joined=lambda _: (), seed=lambda number: heading(plan, number)),
+                join=Stitching(joined=lambda _: (), seed=lambda number: seed(plan, number)),
             )
         finally:
             assembly.finish()
