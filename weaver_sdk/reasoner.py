@@ -72,8 +72,8 @@ class ParallelReasoner:
         warm_joins: whether to prefill finished threads before their join while a later one still runs. Spends
             input tokens for an earlier next token; where the wall clock gains by it has not been shown yet.
         answer: "text", or "boxed": asked for in a box, so that it can be compared.
-        metered: whether tokens cost money. If not, "planned" starts the plain answer beside the plan. They do by
-            default, but for an `engine`, or a vLLM, SGLang or llama.cpp on this machine.
+        metered: whether tokens cost money. If not, "planned" starts the plain answer beside the plan. By
+            default they do, except with an `engine`, or a vLLM, SGLang or llama.cpp on this machine.
         side_by_side: tokens per second of four streams at once on the server, as a multiple of one stream's;
             measured at first use, and kept for a week, if not given.
         sampling: how the model samples tokens.
