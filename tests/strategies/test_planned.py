@@ -160,6 +160,12 @@ async def test_a_bare_answer_that_begins_with_its_first_part_is_dropped_whole() 
     assert result.answer == ANSWER
 
 
+async def test_a_bare_answer_that_is_whole_before_the_plan_is_taken() -> None:
+    result = await play(model(bare="Yes."), metered=False)
+    assert result.answer == "Yes."
+    assert result.no_fork_reason == "too_short"
+
+
 async def test_where_tokens_cost_money_nothing_is_asked_on_the_chance() -> None:
     backend = ScriptedBackend(model())
     await play(backend)
@@ -277,3 +283,11 @@ def test_limits_that_allow_no_plan_are_refused() -> None:
 
 def test_a_native_run_says_so() -> None:
     assert new_run(ScriptedBackend([])).result().strategy == "native"
+
+
+async def test_a_server_that_can_only_be_asked_gets_each_part_as_a_question_of_its_own() -> None:
+    able = Capabilities(server="openai", api="chat", prefill="ask")
+    backend = ScriptedBackend(model(Tea="## Tea\n\nIt is mild."), capabilities=able)
+    result = await play(backend, metered=False)
+    assert result.answer == f"{OPENING}\n\n{ANSWER}"
+    assert all(request.prefix == "" for request in backend.requests)

@@ -224,6 +224,11 @@ class Capabilities:
     """Whether the finish reason can be trusted. False behind a proxy that may report one that the server
     never sent, so that a truncated stream looks complete."""
 
+    @property
+    def continues(self) -> bool:
+        """Whether a request can go on with a text; else the model can only be asked to."""
+        return self.api == "completions" or self.prefill != "ask"
+
 
 @runtime_checkable
 class Backend(Protocol):

@@ -50,6 +50,11 @@ class Speculation:
         """How many tokens that are."""
         return self._segment.tokens
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is whole, so that taking it takes no time."""
+        return self._task.done() and not self._task.cancelled() and self._task.exception() is None
+
     def show(self, length: int) -> None:
         """Make the beginning of its text part of the line, whatever becomes of the rest.
 

@@ -54,9 +54,7 @@ class ChosenStrategy:
 
     def continues(self, capabilities: Capabilities) -> bool:
         """Return whether each request goes on with the text of the one before, and does not ask anew."""
-        if self.dialect is None:
-            return False
-        return capabilities.api == "completions" or capabilities.prefill != "ask"
+        return self.dialect is not None and capabilities.continues
 
 
 def check_choice(choice: object, dialect: object, template: object) -> None:

@@ -104,7 +104,8 @@ class PlannedStrategy:
         if plan is None or not 2 <= len(plan.parts) <= most:
             scope.not_forked("one_piece")
             return Plan()
-        if not pays(plan, 0 if bare is None else bare.tokens, self.side_by_side, self.scale):
+        written, ended = (0, False) if bare is None else (bare.tokens, bare.ended)
+        if ended or not pays(plan, written, self.side_by_side, self.scale):
             scope.not_forked("too_short")
             return Plan()
         return plan
@@ -166,8 +167,10 @@ async def _write_part(scope: Scope, plan: Plan, number: int, assembly: Assembly,
             return
         others = [other.title for other in plan.parts if other is not part]
         watch = PartWatch(part.title, others, words, lambda text: assembly.heard(number, text))
-        task = f"Write the part “{part.title}”."
-        reply = await scope.extend(prompt=scope.prompt(turns), stop=watch, max_tokens=room, task=task)
+        if scope.models["main"].capabilities.continues:
+            reply = await scope.extend(prompt=scope.prompt(turns), stop=watch, max_tokens=room)
+        else:
+            reply = await scope.ask(turns, stop=watch, max_tokens=room)
         if reply.cut_by is not None:
             scope.outcome = "length"
         if watch.in_code:
