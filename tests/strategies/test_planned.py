@@ -78,9 +78,12 @@ async def test_parts_stand_together_as_the_plan_says(form: Any, answer: str) -> 
 
 async def test_an_array_is_valid_json_whatever_stands_around_its_elements() -> None:
     fenced = {"Tea": '```json\n{"name": "Tea"}\n```', "Coffee": '{"name": "Coffee"} That is all.'}
-    result = await play(model(replace(PLAN, form="json"), **fenced))
+    answers = model(replace(PLAN, form="json"), **fenced)
+    result = await run_program(PlannedStrategy(), answers, problem="A JSON array of two drinks.")
     assert result.answer is not None
     assert json.loads(result.answer) == [{"name": "Tea"}, {"name": "Coffee"}]
+    unasked = await play(model(replace(PLAN, form="json")))
+    assert unasked.answer == ANSWER
 
 
 async def test_a_closing_stands_behind_the_parts_and_never_in_their_place() -> None:
@@ -287,7 +290,8 @@ def test_a_native_run_says_so() -> None:
 
 async def test_a_server_that_can_only_be_asked_gets_each_part_as_a_question_of_its_own() -> None:
     able = Capabilities(server="openai", api="chat", prefill="ask")
-    backend = ScriptedBackend(model(Tea="## Tea\n\nIt is mild."), capabilities=able)
+    answers = model(Tea="## Tea\n\nIt is mild.", bare=Reply(BARE, hangs=True))
+    backend = ScriptedBackend(answers, capabilities=able)
     result = await play(backend, metered=False)
     assert result.answer == f"{OPENING}\n\n{ANSWER}"
     assert all(request.prefix == "" for request in backend.requests)

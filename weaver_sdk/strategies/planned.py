@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from weaver_sdk.errors import ConfigurationError
+from weaver_sdk.messages import question_of
 from weaver_sdk.runtime.forks import Stitching
 from weaver_sdk.strategies.assembly import Assembly
 from weaver_sdk.strategies.attempts import at_least_one
@@ -104,6 +105,8 @@ class PlannedStrategy:
         if plan is None or not 2 <= len(plan.parts) <= most:
             scope.not_forked("one_piece")
             return Plan()
+        if plan.form == "json" and "json" not in question_of(scope.messages).casefold():
+            plan = replace(plan, form="sections")
         written, ended = (0, False) if bare is None else (bare.tokens, bare.ended)
         if ended or not pays(plan, written, self.side_by_side, self.scale):
             scope.not_forked("too_short")
