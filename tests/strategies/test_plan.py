@@ -14,7 +14,11 @@ from weaver_sdk.strategies.plan_examples import EXAMPLES
 
 PLAN = Plan((Part("Tea", "taste"), Part("Coffee", "price", "section")), "numbered", "combine")
 
-words = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=20)
+words = st.text(
+    st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"), exclude_characters="|"),
+    min_size=1,
+    max_size=20,
+).filter(lambda text: text not in WORDS)
 parts = st.builds(Part, words, words, st.sampled_from(sorted(WORDS)))
 plans = st.builds(
     Plan,
@@ -48,7 +52,7 @@ def test_no_reply_is_too_odd_to_be_read(text: str) -> None:
         f"```json\n{PLAN.as_json()}\n```",
         f"<think>A {{brace}} here.</think>\n{PLAN.as_json()}",
         f"{PLAN.as_json()} I hope this helps!",
-        PLAN.as_json().replace("Tea", "  Tea\\n "),
+        PLAN.as_json().replace("Tea |", "  Tea\\n |"),
     ],
 )
 def test_what_stands_around_a_plan_is_overlooked(reply: str) -> None:
@@ -56,8 +60,8 @@ def test_what_stands_around_a_plan_is_overlooked(reply: str) -> None:
 
 
 def test_what_a_model_leaves_out_has_a_usual_value() -> None:
-    assert read_plan('{"parts": ["Tea", {"title": "Coffee", "length": "epic"}]}') == Plan(
-        (Part("Tea"), Part("Coffee"))
+    assert read_plan('{"parts": ["Tea", {"title": "Coffee", "length": "section"}]}') == Plan(
+        (Part("Tea"), Part("Coffee", "", "section"))
     )
     assert read_plan('{"parts": [], "form": "poem"}') == Plan()
 
@@ -86,10 +90,7 @@ def test_every_example_is_a_plan_that_the_schema_allows() -> None:
         shown = json.loads(example.plan.as_json())
         assert read_plan(example.plan.as_json()) == example.plan
         assert set(shown) <= set(allowed)
-        for part in shown["parts"]:
-            assert part["length"] in WORDS
-            assert len(part["title"]) <= allowed["parts"]["items"]["properties"]["title"]["maxLength"]
-            assert len(part["says"]) <= allowed["parts"]["items"]["properties"]["says"]["maxLength"]
+        assert all(len(line) <= allowed["parts"]["items"]["maxLength"] for line in shown["parts"])
 
 
 def test_about_half_of_the_examples_are_answered_in_one_piece() -> None:

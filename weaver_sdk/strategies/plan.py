@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 import pydantic_core
@@ -27,10 +27,11 @@ TOKENS_PER_WORD = 1.5
 PLANNER = (
     "You plan how a question is answered; you do not answer it. Reply with JSON alone. `parts` are the parts "
     "that the question itself asks for, each of which can be written without a look at the others: sections, "
-    "texts, functions, days, items. Give each a title, what it says, and its length; what it says tells it "
-    "from the others, so that no two come out alike. `form` is how they stand together, and `then` is "
-    "`combine` where a conclusion has to follow them. Where the answer is one piece, where it is short, or "
-    "where each step needs the one before it, `parts` is empty."
+    "texts, functions, days, items. Each is written as `title | what is special in it`, so that no two come "
+    "out alike, with `| line` or `| section` behind it where it is far shorter or longer than a paragraph. "
+    "`form` is how they stand together where it is not under headings, and `then` is `combine` where a "
+    "conclusion has to follow them. Where the answer is one piece, where it is short, or where each step "
+    "needs the one before it, `parts` is empty."
 )
 """The system prompt of the call that asks for a plan."""
 
@@ -44,6 +45,11 @@ class Part:
     """What it is about, in a few words."""
     length: Length = "paragraph"
 
+    def as_line(self) -> str:
+        """Return the part as it stands in a plan."""
+        length = "" if self.length == "paragraph" else self.length
+        return " | ".join(filter(None, (self.title, self.says, length)))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -55,8 +61,13 @@ class Plan:
     """Whether the parts are the answer, or a closing follows them."""
 
     def as_json(self) -> str:
-        """Return the plan as a model is to write it."""
-        return json.dumps(asdict(self) if self.parts else {"parts": []})
+        """Return the plan as a model is to write it: in few tokens, for all else waits for it."""
+        plan: dict[str, object] = {"parts": [part.as_line() for part in self.parts]}
+        if self.form != "sections":
+            plan["form"] = self.form
+        if self.then != "list":
+            plan["then"] = self.then
+        return json.dumps(plan, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -69,20 +80,11 @@ class PlanExample:
 
 def plan_schema(max_parts: int) -> dict[str, Any]:
     """Return the JSON schema of a plan. An empty list of parts is the model's word against a fork."""
-    part = {
-        "type": "object",
-        "properties": {
-            "title": {"type": "string", "maxLength": 60},
-            "says": {"type": "string", "maxLength": 100},
-            "length": {"enum": list(get_args(Length))},
-        },
-        "required": ["title", "says", "length"],
-        "additionalProperties": False,
-    }
+    line = {"type": "string", "maxLength": 150}
     return {
         "type": "object",
         "properties": {
-            "parts": {"type": "array", "items": part, "maxItems": max_parts},
+            "parts": {"type": "array", "items": line, "maxItems": max_parts},
             "form": {"enum": list(get_args(Form))},
             "then": {"enum": ["list", "combine"]},
         },
@@ -115,7 +117,8 @@ def read_plan(text: str) -> Plan | None:
     if not isinstance(value, dict) or not isinstance(value.get("parts"), list):
         return None
     read = (_part(part) for part in value["parts"])
-    parts = {part.title.casefold(): part for part in reversed([part for part in read if part.title])}
+    named = [part for part in read if part.title and part.title not in ("form", "then")]  # its own fields
+    parts = {part.title.casefold(): part for part in reversed(named)}
     form: Form = value["form"] if value.get("form") in get_args(Form) else "sections"
     then: Literal["list", "combine"] = "combine" if value.get("then") == "combine" else "list"
     return Plan(tuple(reversed(parts.values())), form, then)
@@ -134,13 +137,14 @@ def _value(text: str) -> object:
 
 
 def _part(given: object) -> Part:
-    """Read one part; some models write the title alone."""
-    if isinstance(given, str):
-        return Part(_one_line(given))
-    if not isinstance(given, dict):
-        return Part("")
-    length: Length = given["length"] if given.get("length") in get_args(Length) else "paragraph"
-    return Part(_one_line(given.get("title")), _one_line(given.get("says")), length)
+    """Read one part; where no schema is held to, some models write an object."""
+    if isinstance(given, dict):
+        given = " | ".join(str(value) for value in given.values())
+    title, *rest = _one_line(given).split("|")
+    said = [piece.strip() for piece in rest]
+    named: list[Length] = [length for length in get_args(Length) if length in said]
+    says = ", ".join(piece for piece in said if piece and piece not in named)
+    return Part(title.strip(), says, named[-1] if named else "paragraph")
 
 
 def _one_line(text: object) -> str:

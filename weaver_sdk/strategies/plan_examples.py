@@ -68,6 +68,11 @@ EXAMPLES = (
             ),
         ),
     ),
+    PlanExample("Give a shell command that finds big files, and say in a sentence what it does."),
+    PlanExample(
+        "Write two short speeches of about 100 words each: one for a wedding, one for a farewell at work.",
+        Plan((Part("Wedding speech", "warm, to the couple"), Part("Farewell speech", "thanks a colleague"))),
+    ),
     PlanExample("Which is heavier, a litre of oil or a litre of water?"),
     PlanExample(
         "A JSON array of two rivers, each with name, length and a description. JSON alone.",
