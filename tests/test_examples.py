@@ -42,6 +42,7 @@ def reason_not_to_run(example: CodeExample) -> str | None:
 def base_url() -> Iterator[str]:
     """A server that knows the problems of the pages."""
     asked = {"Compute 47*86 + 93*12": "5158", "Compute 12*7 + 35*4": "224", "6 times 7 is": "42"}
+    asked["Compare SQLite, PostgreSQL and MySQL for a small web shop."] = "SQLite"
     known = [
         ScriptedTrajectory(problem, (f"<think>\nEasy.\n</think>\n\\boxed{{{answer}}}",), answer)
         for problem, answer in asked.items()

@@ -101,7 +101,7 @@ async def test_all_parts_begin_with_the_question_and_the_plan() -> None:
         assert request.shared is not None
         assert request.prompt.text.startswith(request.shared.text)
         assert request.shared.text.startswith(QUESTION)
-        assert "part 2 is “Coffee” (taste)" in request.shared.text
+        assert "- Coffee (taste)" in request.shared.text
 
 
 async def test_parts_stand_in_the_answer_in_order_while_they_are_written() -> None:

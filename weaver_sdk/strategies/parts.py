@@ -22,9 +22,8 @@ def part_turns(messages: Messages, plan: Plan, number: int, words: int) -> list[
         how = f"Write element {number + 1} of the array alone, as one JSON object. No code fence."
     else:
         how = (
-            f"Write part {number + 1} alone, “{part.title}”, as the question asks for it, in about {words} "
-            "words if it names no length. The other parts are written by others: no introduction, no "
-            "conclusion, no headings."
+            f"Write part {number + 1} alone, “{part.title}”, in about {words} words if the question names no "
+            "length, without introduction, conclusion or headings."
         )
     return with_text_after(messages, _outline(plan) + how)
 
@@ -48,9 +47,7 @@ def closing_turns(messages: Messages, plan: Plan, text: str) -> list[Message]:
 
 
 def _outline(plan: Plan) -> str:
-    listed = "".join(
-        f"part {number} is “{part.title}” ({part.says})\n" for number, part in enumerate(plan.parts, 1)
-    )
+    listed = "".join(f"- {part.title}{part.says and f' ({part.says})'}\n" for part in plan.parts)
     return f"The answer has {len(plan.parts)} parts:\n{listed}\n"
 
 

@@ -17,7 +17,7 @@ Length = Literal["line", "paragraph", "section"]
 Form = Literal["sections", "numbered", "bullets", "texts", "json"]
 """How the parts stand together: under headings, as items of a list, one after the other, as a JSON array."""
 
-WORDS: dict[Length, int] = {"line": 20, "paragraph": 60, "section": 120}
+WORDS: dict[Length, int] = {"line": 15, "paragraph": 50, "section": 110}
 """Words that a part is asked for."""
 
 CLOSING_WORDS = 50
@@ -29,9 +29,9 @@ PLANNER = (
     "that the question itself asks for, each of which can be written without a look at the others: sections, "
     "texts, functions, days, items. Each is written as `title | what is special in it`, so that no two come "
     "out alike, with `| line` or `| section` behind it where it is far shorter or longer than a paragraph. "
-    "`form` is how they stand together where it is not under headings, and `then` is `combine` where a "
-    "conclusion has to follow them. Where the answer is one piece, where it is short, or where each step "
-    "needs the one before it, `parts` is empty."
+    "`form` is how they stand together where it is not under headings, and `then` is `combine` where the "
+    "answer can only be given out of their results. Where the answer is one piece, where it is short, or "
+    "where each step needs the one before it, `parts` is empty."
 )
 """The system prompt of the call that asks for a plan."""
 

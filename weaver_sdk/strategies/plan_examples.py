@@ -10,11 +10,10 @@ EXAMPLES = (
         "Compare electric cars and petrol cars for a family in a small town.",
         Plan(
             (
-                Part("Electric cars", "cheap to run, charged at home, shorter range", "section"),
-                Part("Petrol cars", "dearer to run, filled up in minutes", "section"),
-            ),
-            "sections",
-            "combine",
+                Part("Electric cars", "cheap to run, charged at home, shorter range"),
+                Part("Petrol cars", "dearer to run, filled up in minutes"),
+                Part("Which to take", "by the way to work, and a place to charge"),
+            )
         ),
     ),
     PlanExample("Write a limerick about a cat."),
@@ -55,6 +54,10 @@ EXAMPLES = (
     ),
     PlanExample("Explain in two sentences what a mortgage is."),
     PlanExample(
+        "Work out 12*17 + 8*23 + 31*9.",
+        Plan((Part("12*17", "", "line"), Part("8*23", "", "line"), Part("31*9", "", "line")), then="combine"),
+    ),
+    PlanExample(
         "Write two Java methods: one that adds up a list, and one that finds its largest element.",
         Plan((Part("sum", "adds up a list"), Part("largest", "finds the largest element"))),
     ),
@@ -73,6 +76,7 @@ EXAMPLES = (
         "Write two short speeches of about 100 words each: one for a wedding, one for a farewell at work.",
         Plan((Part("Wedding speech", "warm, to the couple"), Part("Farewell speech", "thanks a colleague"))),
     ),
+    PlanExample("Write a Rust function that merges two sorted lists."),
     PlanExample("Which is heavier, a litre of oil or a litre of water?"),
     PlanExample(
         "A JSON array of two rivers, each with name, length and a description. JSON alone.",
