@@ -254,7 +254,8 @@ class Result:
     model: str
     mode: Mode
     answer: str | None
-    """The content of the last balanced `\\boxed{…}`, else the text after the reasoning, else `None`."""
+    """What the model answers. Of a trained model, or with `answer="boxed"`: the content of the last balanced
+    `\\boxed{…}`, if there is one. `None` if there is no answer."""
     text: str
     """The whole stitched trajectory, byte for byte, without the prompt."""
     finish: Finish

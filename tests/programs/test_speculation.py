@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.play import new_run, run_program
+from weaver_sdk.backends.base import Chunk
 from weaver_sdk.errors import APIStatusError, BackendError
 from weaver_sdk.options import Budget
 from weaver_sdk.runtime.scope import Scope
@@ -50,6 +51,33 @@ async def test_its_text_is_an_event_once_it_is_taken_and_never_twice() -> None:
 
     result = await run_program(taking, model(), listeners=(note,))
     assert "".join(kept) == result.answer
+
+
+async def test_what_was_thought_is_an_event_once_it_is_taken() -> None:
+    heard: list[str] = []
+
+    def note(event: Any) -> None:
+        if event.kind == "segment_delta" and event.kept:
+            heard.append(event.reasoning)
+
+    async def program(scope: Scope) -> None:
+        async with scope.speculate(scope.messages) as bare:
+            while "4" not in bare.text:
+                await asyncio.sleep(0)
+            await bare.take()
+
+    await run_program(program, Thinking([]), listeners=(note,))
+    assert "".join(heard) == "2 + 2"
+
+
+class Thinking(ScriptedBackend):
+    """A server that tells its reasoning apart."""
+
+    async def stream(self, request: Any) -> Any:
+        yield Chunk(sent=True)
+        yield Chunk(reasoning="2 + 2")
+        yield Chunk(text="4")
+        yield Chunk(finish_reason="stop")
 
 
 async def test_it_runs_beside_the_line_on_the_critical_path() -> None:

@@ -95,7 +95,9 @@ class Speculation:
 
     def _keep(self) -> None:
         if not self._segment.kept:
-            self._segment.kept = True  # new text goes straight into the line from here on
+            self._segment.kept = True  # what is new goes straight into the line from here on
+            if reasoning := "".join(self._segment.reasoning):
+                self._state.say(self._line, "reasoning", "", reasoning=reasoning)
             self._say(self.text[self._shown :])
 
     def _say(self, text: str) -> None:
