@@ -27,11 +27,12 @@ TOKENS_PER_WORD = 1.5
 PLANNER = (
     "You plan how a question is answered; you do not answer it. Reply with JSON alone. `parts` are the parts "
     "that the question itself asks for, each of which can be written without a look at the others: sections, "
-    "texts, functions, days, items. Each is written as `title | what is special in it`, so that no two come "
-    "out alike, with `| line` or `| section` behind it where it is far shorter or longer than a paragraph. "
-    "`form` is how they stand together where it is not under headings, and `then` is `combine` where the "
-    "answer can only be given out of their results. Where the answer is one piece, where it is short, or "
-    "where each step needs the one before it, `parts` is empty."
+    "texts, functions, days, items. Each is a short title that tells it from the others, so that no two come "
+    "out alike; `title | what is special in it` where the title alone does not; with `| line` or "
+    "`| section` behind it where it is far shorter or longer than a paragraph. `form` is how they stand "
+    "together where it is not under headings, and `then` is `combine` where the answer can only be given out "
+    "of their results. Where the answer is one piece, where it is short, or where each step needs the one "
+    "before it, `parts` is empty."
 )
 """The system prompt of the call that asks for a plan."""
 
