@@ -21,13 +21,13 @@ async def test_tags_that_are_single_tokens_make_a_model_native_whatever_its_name
     assert result.strategy == "native"
 
 
-async def test_a_model_without_the_tags_in_its_vocabulary_is_taught_them() -> None:
+async def test_a_model_without_the_tags_in_its_vocabulary_is_not_native() -> None:
     async with (
         LlamaServer(smollm2(), slots=2) as server,
         ParallelReasoner(base_url=server.base_url, sampling=GREEDY) as reasoner,
     ):
         result = await reasoner.solve("Compute 12*7 + 35*4", budget=SHORT)
-    assert result.strategy == "prompted"
+    assert result.strategy in ("planned", "bare")  # by what this machine gains from streams at once
 
 
 async def test_what_the_user_says_goes_before_the_vocabulary() -> None:
