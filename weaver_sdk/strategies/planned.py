@@ -13,7 +13,7 @@ from weaver_sdk.strategies.attempts import at_least_one
 from weaver_sdk.strategies.bare import go_on
 from weaver_sdk.strategies.opening import OpeningWatch
 from weaver_sdk.strategies.part_watch import PartWatch
-from weaver_sdk.strategies.parts import closing_turns, json_value, part_turns, seed
+from weaver_sdk.strategies.parts import closing_turns, room_for, seed, write_part
 from weaver_sdk.strategies.plan import (
     CLOSING_WORDS,
     TOKENS_PER_WORD,
@@ -29,9 +29,6 @@ from weaver_sdk.strategies.plan_examples import EXAMPLES
 if TYPE_CHECKING:
     from weaver_sdk.runtime.scope import Scope
     from weaver_sdk.runtime.speculation import Speculation
-
-ROOM = 8
-"""A part may have so many times the tokens that it was asked for. Prose ends long before; code is not cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +84,7 @@ class PlannedStrategy:
             await scope.ask(scope.messages)
 
     async def conclude(self, scope: Scope) -> None:
-        """Go on with a text that was cut; after parts, only ask for the closing that is missing."""
+        """Go on with a plain answer that was cut; of parts, what there is stands in the text already."""
         if not scope.ended:
             await go_on(scope)
 
@@ -119,13 +116,10 @@ class PlannedStrategy:
             scope.write("\n\n")
         assembly = Assembly(plan, scope.write)
 
-        async def write_part(one: Scope, number: int) -> None:
-            await _write_part(one, plan, number, assembly, self.scale)
-
         try:
             await scope.fork(
                 range(len(plan.parts)),
-                write_part,
+                lambda one, number: write_part(one, plan, number, assembly, self.scale),
                 label=lambda number: plan.parts[number].title,
                 join=Stitching(joined=lambda _: (), seed=lambda number: seed(plan, number)),
             )
@@ -137,7 +131,7 @@ class PlannedStrategy:
             scope.write("\n\n")
             await scope.ask(
                 closing_turns(scope.messages, plan, scope.text.rstrip()),
-                max_tokens=round(ROOM * CLOSING_WORDS * TOKENS_PER_WORD),
+                max_tokens=room_for(CLOSING_WORDS),
                 stop=PartWatch("", (), CLOSING_WORDS, lambda _: None),
             )
 
@@ -155,28 +149,3 @@ def pays(plan: Plan, written: int, side_by_side: float, scale: float = 1.0) -> b
     slower = 1 + (4 / side_by_side - 1) * (len(tokens) - 1) / 3
     closing = CLOSING_WORDS * TOKENS_PER_WORD if plan.then == "combine" else 0
     return max(tokens) * slower + closing < sum(tokens) + closing - written
-
-
-async def _write_part(scope: Scope, plan: Plan, number: int, assembly: Assembly, scale: float) -> None:
-    part = plan.parts[number]
-    words = max(1, round(WORDS[part.length] * scale))
-    turns, room = part_turns(scope.messages, plan, number, words), round(ROOM * words * TOKENS_PER_WORD)
-    try:
-        if plan.form == "json":
-            reply = await scope.ask(turns, schema={"type": "object"}, max_tokens=room)
-            assembly.heard(number, json_value(reply.text))
-            if reply.cut_by is not None:
-                scope.outcome = "length"
-            return
-        others = [other.title for other in plan.parts if other is not part]
-        watch = PartWatch(part.title, others, words, lambda text: assembly.heard(number, text))
-        if scope.models["main"].capabilities.continues:
-            reply = await scope.extend(prompt=scope.prompt(turns), stop=watch, max_tokens=room)
-        else:
-            reply = await scope.ask(turns, stop=watch, max_tokens=room)
-        if reply.cut_by is not None:
-            scope.outcome = "length"
-        if watch.in_code:
-            assembly.heard(number, "\n```")
-    finally:
-        assembly.ended(number)
