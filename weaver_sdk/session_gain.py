@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from weaver_sdk.backends.base import Backend, ServerKind
 from weaver_sdk.backends.server_backend import ServerBackend
-from weaver_sdk.backends.side_by_side import measure, streams_at_once
+from weaver_sdk.backends.side_by_side import TooSlow, measure, streams_at_once
 from weaver_sdk.engines.engine import NamesItself
 from weaver_sdk.errors import BackendError
 from weaver_sdk.kept_measures import Measured, find_measure, keep_measure
@@ -18,6 +18,10 @@ _log = logging.getLogger("weaver_sdk")
 
 _MAY_BE_YOURS: frozenset[ServerKind] = frozenset({"unknown", "vllm", "sglang", "llama.cpp", "litellm"})
 """Servers that may run on one small machine. The others are built for many streams, and bill each token."""
+
+
+_PATIENCE = 4.0
+"""Seconds for prompts and one stream, of some 5 tokens a second: for so long a user waits at most."""
 
 
 class SessionGain:
@@ -65,7 +69,15 @@ class SessionGain:
             return None
         _log.info("%r: measuring what it gains from requests at once", self._backend)
         try:
-            found = await measure(self._limited)
+            found = await measure(self._limited, _PATIENCE)
+        except TooSlow as error:
+            _log.warning(
+                "%r: %s, so what it gains from requests at once is not measured before a question, and auto "
+                "asks plainly. `weaver doctor` measures it and keeps the figure; side_by_side=… sets it",
+                self._backend,
+                error,
+            )
+            return 1.0
         except BackendError as error:
             _log.warning(
                 "what %r gains from requests at once could not be measured: %s", self._backend, error

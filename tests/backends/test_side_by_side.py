@@ -13,7 +13,15 @@ from tests.clock import Clock
 from weaver_sdk.backends.base import Capabilities, Chunk, CompletionRequest, Usage
 from weaver_sdk.backends.limited import LimitedBackend
 from weaver_sdk.backends.limiter import ConcurrencyLimiter
-from weaver_sdk.backends.side_by_side import GAINS_FROM, STREAMS, TOKENS, _covered, gains, measure
+from weaver_sdk.backends.side_by_side import (
+    GAINS_FROM,
+    STREAMS,
+    TOKENS,
+    TooSlow,
+    _covered,
+    gains,
+    measure,
+)
 from weaver_sdk.errors import APIStatusError, BackendError, ProtocolError
 
 
@@ -127,6 +135,14 @@ async def test_the_speeds_and_the_time_it_took_are_told(monkeypatch: pytest.Monk
     assert (found.alone, found.together) == (pytest.approx(10, rel=0.01), pytest.approx(20, rel=0.01))
     assert found.seconds == pytest.approx(0.7 + 4 * TOKENS / 10, rel=0.05)
     assert found.measured.tzinfo is not None
+
+
+async def test_one_that_would_take_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock().install(monkeypatch)
+    decoder = Decoder()
+    with pytest.raises(TooSlow, match="took 2 s"):
+        await measure(decoder, patience=1.5)
+    assert len(decoder.requests) == STREAMS + 1
 
 
 async def test_it_asks_four_different_questions_and_few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tests.backends.test_examination import counting, kept_by
 from weaver_sdk import ParallelReasoner
 from weaver_sdk.backends.base import Backend
 from weaver_sdk.backends.completions import CompletionsBackend
-from weaver_sdk.backends.side_by_side import SideBySide
+from weaver_sdk.backends.side_by_side import SideBySide, TooSlow
 from weaver_sdk.engines.llama import LlamaServer
 from weaver_sdk.engines.vllm import VLLMServer
 from weaver_sdk.errors import APIStatusError, ConfigurationError
@@ -40,7 +40,7 @@ class Measuring:
         self.let = asyncio.Event()
         self.let.set()
 
-    async def __call__(self, backend: Backend) -> SideBySide:
+    async def __call__(self, backend: Backend, patience: float) -> SideBySide:
         self.asked += 1
         await self.let.wait()
         answer = self.answers.pop(0)
@@ -114,6 +114,17 @@ async def test_a_session_that_is_closed_ends_its_measure(measuring: Callable[...
                 await asyncio.sleep(0)
         with pytest.raises(asyncio.CancelledError):
             await asking
+    assert not measures_file().exists()
+
+
+async def test_a_server_too_slow_to_be_measured_is_not_forked_on_and_nothing_is_kept(
+    measuring: Callable[..., Measuring], caplog: pytest.LogCaptureFixture
+) -> None:
+    measuring(TooSlow("the prompts and the first 12 tokens took 9 s"))
+    async with ScriptedServer(counting) as server:
+        async with ParallelReasoner(base_url=server.base_url) as reasoner:
+            assert await (await session_of(reasoner)).side_by_side() == 1.0
+        assert "took 9 s, so what it gains" in caplog.text
     assert not measures_file().exists()
 
 

@@ -8,6 +8,7 @@ settings, so it is measured: four prompts are prefilled, one stream is decoded a
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,10 @@ class SideBySide:
     """When it was measured."""
 
 
+class TooSlow(Exception):
+    """A measure would take longer than its caller can wait."""
+
+
 def gains(figure: float) -> bool:
     """Return whether a fork is worth its while on a server with this figure."""
     return figure >= GAINS_FROM
@@ -61,13 +66,18 @@ def streams_at_once(backend: Backend) -> int:
     return min(STREAMS, backend.limiter.bound) if isinstance(backend, LimitsItself) else STREAMS
 
 
-async def measure(backend: Backend) -> SideBySide:
+async def measure(backend: Backend, patience: float = math.inf) -> SideBySide:
     """Measure what a server gains from requests at once. It takes 76 tokens, or 124 where it gains nothing.
 
     Something else that runs on the machine can slow down a part of the measure. So the single stream is
     decoded twice, and where the four seem to gain too little, they are, too: the faster one counts.
 
+    Args:
+        backend: the server, and the model on it.
+        patience: seconds that the prompts and the first stream may take; the rest takes several times that.
+
     Raises:
+        TooSlow: they took longer.
         BackendError: a request failed, or the model wrote too little to be measured.
     """
     began, measured = time.monotonic(), datetime.now(UTC)
@@ -75,6 +85,8 @@ async def measure(backend: Backend) -> SideBySide:
     # first the prompts alone, so that later they come from the prefix cache
     await _at_once(backend, [replace(request, max_tokens=1) for request in requests])
     alone = _tokens_per_second(await _at_once(backend, requests[:1]))
+    if (took := time.monotonic() - began) > patience:
+        raise TooSlow(f"the prompts and the first {TOKENS} tokens took {took:.0f} s")
     together = _tokens_per_second(await _at_once(backend, requests))
     alone = max(alone, _tokens_per_second(await _at_once(backend, requests[:1])))
     if not gains(together / alone):
