@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weaver_sdk.strategies.parts import json_value
 from weaver_sdk.strategies.plan import WORDS, Part, Plan, plan_schema, plan_turns, read_plan
 from weaver_sdk.strategies.plan_examples import EXAMPLES
 
@@ -43,7 +42,6 @@ def test_of_a_plan_that_was_cut_the_whole_parts_are_read(plan: Plan, at: int) ->
 @given(st.text(max_size=80))
 def test_no_reply_is_too_odd_to_be_read(text: str) -> None:
     read_plan(text)
-    json_value(text)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +94,3 @@ def test_every_example_is_a_plan_that_the_schema_allows() -> None:
 def test_about_half_of_the_examples_are_answered_in_one_piece() -> None:
     whole = [example for example in EXAMPLES if not example.plan.parts]
     assert len(EXAMPLES) * 0.4 <= len(whole) <= len(EXAMPLES) * 0.6
-
-
-def test_a_json_object_is_found_in_what_stands_around_it() -> None:
-    assert json_value('Here: {"a": "}"} done') == '{"a": "}"}'
-    assert json_value('{"a": ') == '{"a": '

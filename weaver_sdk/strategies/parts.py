@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from weaver_sdk.messages import Message, Messages, with_text_after
 from weaver_sdk.strategies.assembly import Assembly
+from weaver_sdk.strategies.object_watch import ObjectWatch
 from weaver_sdk.strategies.part_watch import PartWatch
 from weaver_sdk.strategies.plan import CLOSING_WORDS, TOKENS_PER_WORD, WORDS, Plan
 
@@ -38,14 +38,14 @@ async def write_part(scope: Scope, plan: Plan, number: int, assembly: Assembly, 
     turns = part_turns(scope.messages, plan, number, words)
     try:
         if plan.form == "json":
-            reply = await scope.ask(turns, schema={"type": "object"}, max_tokens=room_for(words))
+            watch = ObjectWatch(lambda text: assembly.heard(number, text))
+            schema = {"type": "object"}
+            reply = await scope.ask(turns, schema=schema, stop=watch, max_tokens=room_for(words))
         else:
             reply = await _stream_part(scope, turns, plan, number, assembly, words)
         if reply.cut_by is not None:
             scope.outcome = "length"
     finally:
-        if plan.form == "json":
-            assembly.heard(number, json_value(scope.text))
         assembly.ended(number)
 
 
@@ -107,13 +107,3 @@ def closing_turns(messages: Messages, plan: Plan, text: str) -> list[Message]:
 def _outline(plan: Plan) -> str:
     listed = "".join(f"- {part.title}{part.says and f' ({part.says})'}\n" for part in plan.parts)
     return f"The answer has {len(plan.parts)} parts:\n{listed}\n"
-
-
-def json_value(text: str) -> str:
-    """Return the first JSON object in a text as it was written; the whole text where there is none."""
-    start = text.find("{")
-    try:
-        _, end = json.JSONDecoder(strict=False).raw_decode(text, max(0, start))
-    except json.JSONDecodeError:
-        return text
-    return text[start:end]
