@@ -35,6 +35,16 @@ def test_a_greeting_is_shown_while_it_is_written() -> None:
     assert opening_of("Certainly! ", "Here ", "are") == "Certainly! Here are"
 
 
+def test_a_long_one_ends_with_a_sentence() -> None:
+    long = "Certainly! " + "word " * 60 + "end."
+    assert opening_of(*long, *" More. And more.") == long
+    assert opening_of(f"{long} More.") == long
+
+
+def test_a_long_paragraph_that_is_none_is_given_up() -> None:
+    assert opening_of(*("word " * 60 + "end. More:\n")) == ""
+
+
 async def test_an_opening_that_is_shown_is_waited_for() -> None:
     watch = OpeningWatch(lambda _: None)
     list(watch.feed("Certainly! Here "))

@@ -13,9 +13,11 @@ _OPENS = re.compile(
     r"|gerne|natürlich|hier (?:sind|ist)|bien sûr|voici|claro|por supuesto|aquí)\b",
     re.IGNORECASE,
 )
-_LONGEST = 300
-_LONGEST_WORDS = 12
+_SENTENCE_END = re.compile(r"[.!?…:](?=\s)|[。！？：]")
+_KNOWN_FROM = 12
 """Characters that are needed to know an opening by its first words."""
+_LONGEST = 300
+"""Characters after which an opening ends with its sentence, if its line goes on."""
 
 
 class OpeningWatch:
@@ -33,7 +35,7 @@ class OpeningWatch:
         """Set once it is known whether there is an opening, and it has ended."""
         self._show = show
         self._line = ""
-        self._shown = 0
+        self._is_shown = False
 
     def feed(self, text: str) -> Iterable[Piece]:
         """Take new text; all of it is passed on."""
@@ -41,12 +43,13 @@ class OpeningWatch:
         if self.over.is_set():
             return
         line, newline, _ = (self._line + text).partition("\n")
-        self._line = line
-        greets = len(line) >= _LONGEST_WORDS and _OPENS.match(line) is not None
-        if greets or (newline and line.rstrip().endswith((":", "："))):
-            self._shown = min(len(line), _LONGEST)
-            self._show(self._shown)
-        if newline or len(line) >= _LONGEST:
+        ends = _SENTENCE_END.search(line, _LONGEST)
+        self._line = line = line if ends is None else line[: ends.end()]
+        greets = len(line) >= _KNOWN_FROM and _OPENS.match(line) is not None
+        if greets or (newline and ends is None and line.rstrip().endswith((":", "："))):
+            self._is_shown = True
+            self._show(len(line))
+        if newline or ends is not None:
             self.over.set()
 
     def close(self) -> Iterable[Piece]:
@@ -60,5 +63,5 @@ class OpeningWatch:
 
     async def ends(self) -> None:
         """Wait for the end of an opening that is shown already."""
-        if self._shown:
+        if self._is_shown:
             await self.over.wait()
