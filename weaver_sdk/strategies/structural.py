@@ -65,4 +65,5 @@ def _fixed(text: str) -> _Format:
 
 
 def _tags_but(dialect: Dialect, allowed: Container[str]) -> list[str]:
-    return [tag for pair in dialect.tags().values() for tag in pair if tag not in allowed]
+    """Return what text may not hold: a tag without its last character, which small models repeat."""
+    return [tag[:-1] for pair in dialect.tags().values() for tag in pair if tag not in allowed]
