@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -28,7 +29,8 @@ def serve(settings: dict[str, Any]) -> NoReturn:
     # Loading holds the GIL, so the death of the parent is noticed only after it.
     try:
         server = _start(settings)
-    except RuntimeError:  # llama.cpp has logged the reason
+    except RuntimeError:  # llama.cpp logs the reason
+        _let_log_catch_up()
         sys.exit(1)
     with suppress(BrokenPipeError):
         os.write(report, f"{server.listening_address}\n".encode())
@@ -39,6 +41,16 @@ def serve(settings: dict[str, Any]) -> NoReturn:
         pass
     shutil.rmtree(settings["directory"], ignore_errors=True)
     os._exit(0)
+
+
+def _let_log_catch_up() -> None:
+    """Wait until the log grows no more, a second at most: a thread of llama.cpp writes it, and dies with us."""
+    size = -1
+    for _ in range(20):
+        if 0 < (now := os.fstat(2).st_size) == size:
+            return
+        size = now
+        time.sleep(0.05)
 
 
 def _wait_for_end_of_input(hung_up: threading.Event) -> None:
