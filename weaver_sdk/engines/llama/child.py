@@ -44,7 +44,7 @@ def serve(settings: dict[str, Any]) -> NoReturn:
 
 
 def _let_log_catch_up() -> None:
-    """Wait until the log grows no more, a second at most: a thread of llama.cpp writes it, and dies with us."""
+    """Wait until the log grows no more, a second at most: a thread writes it, and ends with the process."""
     size = -1
     for _ in range(20):
         if 0 < (now := os.fstat(2).st_size) == size:
