@@ -234,7 +234,7 @@ class Telemetry:
     """Tokens of the model that became different tokens when their text was sent back, in the last request of
     the main line: 0 if prefixes are sent as tokens. `None` if the server does not report its input tokens."""
     dropped_tokens: int = 0
-    """Tokens of answers that were started on the chance and dropped for a fork."""
+    """Tokens of speculative answers that were dropped for a fork."""
     requests: int
     retries: int
     tokens_from: TokensFrom

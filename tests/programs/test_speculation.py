@@ -1,4 +1,4 @@
-"""A completion on the chance: taken, shown in part, or dropped, with no token lost from sight."""
+"""A speculative completion: taken, shown in part, or dropped, with every token counted."""
 
 from __future__ import annotations
 

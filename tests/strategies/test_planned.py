@@ -86,7 +86,7 @@ async def test_an_array_is_valid_json_whatever_stands_around_its_elements() -> N
     assert unasked.answer == ANSWER
 
 
-async def test_a_closing_stands_behind_the_parts_and_never_in_their_place() -> None:
+async def test_a_closing_comes_after_the_parts_and_never_instead_of_them() -> None:
     result = await play(model(replace(PLAN, then="combine")))
     assert result.answer == f"{ANSWER}\n\nTake what you like."
     assert result.telemetry.requests == 4

@@ -134,7 +134,7 @@ class Scope(View):
         stop: Stop = (),
         max_tokens: int | None = None,
     ) -> Speculation:
-        """Ask on the chance that the reply is wanted, while the line goes on with something else.
+        """Ask speculatively: the reply may be wanted, and the line goes on with something else meanwhile.
 
         Arguments are those of `ask`. Use it as `async with scope.speculate(…) as speculation:`.
         """

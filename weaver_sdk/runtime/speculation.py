@@ -1,4 +1,4 @@
-"""A completion on the chance that it is wanted: it runs beside the line, and is taken or dropped later."""
+"""A speculative completion: it runs beside its line, and is taken or dropped later."""
 
 from __future__ import annotations
 

@@ -96,4 +96,4 @@ _BETWEEN: dict[Form, tuple[str, str, str]] = {
     "texts": ("", "\n\n", ""),
     "json": ("[\n", ",\n", "\n]"),
 }
-"""What stands before the first part, between parts, and behind the last."""
+"""What comes before the first part, between parts, and after the last."""

@@ -1,4 +1,4 @@
-"""One part of an answer: how it is asked for, written and handed on; and the closing behind the parts."""
+"""One part of an answer: how it is asked for, written and handed on; and the closing after the parts."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def parallel_ratio(trace: Trace) -> float:
 
 
 def dropped_tokens(trace: Trace) -> int:
-    """Return the tokens of answers that were started on the chance and not taken."""
+    """Return the tokens of speculative answers that were not taken."""
     dropped = (part for part in trace if isinstance(part, Segment) and not part.kept)
     return sum(part.tokens for part in dropped if part.phase == "answer")
 
@@ -131,7 +131,7 @@ def _critical_seconds(thread: Thread) -> float:
 
 
 def _after_joins(trace: Trace) -> Iterator[Segment]:
-    """Yield the first completion behind each block, also inside threads."""
+    """Yield the first completion after each block, also inside threads."""
     joined = False
     for part in trace:
         if isinstance(part, Fork):
