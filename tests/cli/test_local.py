@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -97,7 +98,10 @@ def test_a_server_serves_until_it_is_told_to_end(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     words = ("serve", "local", "--port", "0", "--slots", "3", "--context-tokens", "512")
     pipe = subprocess.PIPE
-    with subprocess.Popen([*WEAVER, *words], stdout=pipe, stderr=pipe, text=True) as process:
+    as_usual = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+    with subprocess.Popen(
+        [*WEAVER, *words], stdout=pipe, stderr=pipe, text=True, preexec_fn=as_usual
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         told = [process.stdout.readline() for _ in range(3)]
