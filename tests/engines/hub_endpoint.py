@@ -1,4 +1,4 @@
-"""A small Hugging Face hub on loopback: repositories with files, behind the calls that its library makes."""
+"""A small Hugging Face hub on loopback: repositories with files, served as its library asks for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The packaged model knows its range: what it was trained on is inside, and anything else is told why not."""
+"""The packaged model knows its range: it takes what it was trained on, and says why it refuses the rest."""
 
 from __future__ import annotations
 

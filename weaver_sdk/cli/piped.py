@@ -13,7 +13,7 @@ class PipedAnswer:
     """Writes the answer of a run to a pipe or a file while it is written, where its text is the answer.
 
     It is the same text, byte for byte, as if it were printed at the end: without white space around it, and
-    with a newline behind it.
+    with a newline after it.
 
     Args:
         out: where it goes; flushed at every piece.

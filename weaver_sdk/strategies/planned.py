@@ -39,7 +39,7 @@ class PlannedStrategy:
     plain answer still has to write.
 
     Raises:
-        ConfigurationError: `max_parts` is less than 2, or `plan_tokens` less than 1.
+        ConfigurationError: `max_parts` is less than 2, `plan_tokens` less than 1, or `scale` not above 0.
     """
 
     name = "planned"
